@@ -1,0 +1,44 @@
+// The append-only audit log (AUD-1): one row for each state change, in the transaction that changes the state.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/db/pool.h"
+#include "common/ids/id_generator.h"
+
+namespace billmesh::audit {
+
+// Actions of AUD-1. Names are contractual.
+inline constexpr char kCheckoutCreated[] = "BILLING_CHECKOUT_CREATED";
+inline constexpr char kCheckoutRefused[] = "BILLING_CHECKOUT_REFUSED";
+inline constexpr char kCheckoutCompleted[] = "BILLING_CHECKOUT_COMPLETED";
+inline constexpr char kWebhookProcessed[] = "BILLING_WEBHOOK_PROCESSED";
+inline constexpr char kEntitlementsUpdated[] = "BILLING_ENTITLEMENTS_UPDATED";
+inline constexpr char kMembershipChanged[] = "BILLING_MEMBERSHIP_CHANGED";
+inline constexpr char kEntityCreated[] = "BILLING_ENTITY_CREATED";
+inline constexpr char kCustomerLinked[] = "BILLING_CUSTOMER_LINKED";
+inline constexpr char kCatalogApplied[] = "BILLING_CATALOG_APPLIED";
+inline constexpr char kCheckoutSessionExpired[] = "BILLING_CHECKOUT_SESSION_EXPIRED";
+inline constexpr char kOutboxRequeued[] = "BILLING_OUTBOX_REQUEUED";
+
+struct Record {
+  std::string env;
+  std::optional<std::string> entity_id;
+  // service:<certificate name>, user:<subject>, provider:<name> or worker:<name>.
+  std::string actor;
+  std::string action;
+  std::optional<std::string> operation_key;
+  std::optional<std::string> provider_event_id;
+  // A JSON object without secrets, personal data or provider payloads.
+  std::string detail_json = "{}";
+  std::optional<std::string> before_digest;
+  std::optional<std::string> after_digest;
+};
+
+// Appends the records in one statement.
+absl::Status Append(db::Tx& tx, IdGenerator& ids, const std::vector<Record>& records);
+
+}  // namespace billmesh::audit

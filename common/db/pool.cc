@@ -1,0 +1,160 @@
+#include "common/db/pool.h"
+
+#include <chrono>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "common/db/connection.h"
+#include "common/ids/id_generator.h"
+#include "common/status/status.h"
+
+namespace billmesh::db {
+namespace {
+
+// Before running a transaction again after a conflict: 5, 10, 20 ms, half of it at random.
+constexpr int kConflictBackoffMs = 5;
+
+bool IsRetriedConflict(const absl::Status& status) {
+  if (ReasonOf(status) != Reason::FAILURE_REASON_TRANSACTION_CONFLICT) return false;
+  const Metadata metadata = MetadataOf(status);
+  const auto state = metadata.find("sqlstate");
+  // Not 55P03: somebody held the lock for the whole lock_timeout, and would again.
+  return state != metadata.end() && (state->second == "40001" || state->second == "40P01");
+}
+
+}  // namespace
+
+absl::StatusOr<Result> Tx::Exec(const char* sql, std::initializer_list<Param> params) {
+  return connection_.Exec(sql, std::vector<Param>(params));
+}
+
+absl::StatusOr<Result> Tx::Exec(const char* sql, const std::vector<Param>& params) {
+  return connection_.Exec(sql, params);
+}
+
+absl::StatusOr<absl::Time> Tx::Now() {
+  ASSIGN_OR_RETURN(const Result result, Exec("SELECT billing.now()"));
+  return result[0].Time(0);
+}
+
+Pool::Pool(PoolOptions options, Clock& clock, IdGenerator& ids) : options_(std::move(options)), clock_(clock), ids_(ids) {}
+
+Pool::~Pool() = default;
+
+absl::Status Pool::Run(const Scope& scope, const std::function<absl::Status(Tx&)>& fn) {
+  absl::Status status;
+  for (int attempt = 1;; ++attempt) {
+    status = RunOnce(scope, fn);
+    if (!IsRetriedConflict(status) || attempt >= options_.max_attempts) return status;
+    const int64_t most = kConflictBackoffMs << attempt;
+    std::this_thread::sleep_for(std::chrono::milliseconds(most / 2 + ids_.Uniform(most / 2 + 1)));
+  }
+}
+
+absl::Status Pool::RunOnce(const Scope& scope, const std::function<absl::Status(Tx&)>& fn) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Acquire());
+  absl::Status status = Begin(*connection, scope);
+  if (!status.ok()) {
+    connection->Discard();
+    Release(std::move(connection));
+    return status;
+  }
+  Tx tx(*connection);
+  status = fn(tx);
+  if (!status.ok()) {
+    if (!connection->Script("ROLLBACK").ok()) connection->Discard();
+    Release(std::move(connection));
+    return status;
+  }
+  const auto committed = connection->Script("COMMIT");
+  if (!committed.ok()) {
+    status = committed.status();
+    connection->Discard();
+    // A lost reply leaves the outcome open; an answered error (a deferred constraint) is a rollback for certain.
+    if (ReasonOf(status) == Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) {
+      status = Fail(Reason::FAILURE_REASON_COMMIT_IN_DOUBT,
+                    absl::StrCat("the connection was lost during COMMIT: ", std::string(status.message())));
+    }
+  }
+  Release(std::move(connection));
+  return status;
+}
+
+absl::Status Pool::Begin(Connection& connection, const Scope& scope) {
+  std::string begin = absl::StrCat("BEGIN; SET LOCAL ROLE ", options_.daemon, scope.is_tenant() ? "_tenant" : "_system");
+  if (scope.is_tenant()) {
+    // The only place where a value becomes part of a statement: allow nothing but a UUID.
+    if (!IsUuid(scope.entity_id())) {
+      return Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT, "entity id is not a UUID", {{"field", "entity_id"}});
+    }
+    absl::StrAppend(&begin, "; SELECT set_config('billmesh.entity_id', '", scope.entity_id(), "', true)");
+  }
+  return connection.Script(begin).status();
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> Pool::Acquire() {
+  {
+    std::unique_lock lock(mutex_);
+    const auto timeout = std::chrono::microseconds(absl::ToInt64Microseconds(options_.acquire_timeout));
+    const bool had = released_.wait_for(lock, timeout, [&] { return !idle_.empty() || open_ < options_.max_connections; });
+    if (!had) {
+      return Fail(Reason::FAILURE_REASON_OVERLOADED, absl::StrCat("all ", options_.max_connections,
+                                                                  " database connections are in use"));
+    }
+    if (!idle_.empty()) {
+      auto connection = std::move(idle_.back());
+      idle_.pop_back();
+      return connection;
+    }
+    ++open_;  // a place is reserved; opening happens outside the lock
+  }
+  auto opened = Connection::Open(options_.url, options_.connect_timeout, options_.statement_timeout,
+                                 options_.prepare_statements, clock_);
+  if (!opened.ok()) {
+    std::lock_guard lock(mutex_);
+    --open_;
+    released_.notify_one();
+  }
+  return opened;
+}
+
+void Pool::Release(std::unique_ptr<Connection> connection) {
+  const bool usable = connection->usable();
+  if (!usable) connection.reset();  // closing may take a moment: outside the lock
+  std::lock_guard lock(mutex_);
+  if (usable) {
+    idle_.push_back(std::move(connection));
+  } else {
+    --open_;
+    // When the server went away, the idle connections went with it: don't hand them out one failure at a time.
+    open_ -= static_cast<int>(idle_.size());
+    idle_.clear();
+  }
+  released_.notify_one();
+}
+
+absl::StatusOr<Pool::Probe> Pool::Check() {
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Acquire());
+  auto result = connection->Exec(
+      "SELECT clock_timestamp(), (SELECT coalesce(max(m.version), 0) FROM billing.schema_migrations m)", {});
+  absl::StatusOr<Probe> probe = result.status();
+  if (result.ok()) {
+    probe = Probe{(*result)[0].Time(0), static_cast<int>((*result)[0].Int(1))};
+  } else {
+    connection->Discard();
+  }
+  Release(std::move(connection));
+  return probe;
+}
+
+int Pool::open_connections() const {
+  std::lock_guard lock(mutex_);
+  return open_;
+}
+
+int Pool::used_connections() const {
+  std::lock_guard lock(mutex_);
+  return open_ - static_cast<int>(idle_.size());
+}
+
+}  // namespace billmesh::db

@@ -1,0 +1,128 @@
+// A bounded pool of PostgreSQL connections, and the only place that begins or commits a transaction.
+//
+// Every transaction takes one of the daemon's roles for its duration (TEN-7): <daemon>_tenant bound to one entity, or
+// <daemon>_system for a named task. State is set with SET LOCAL only, so that a transaction pooler (PgBouncer) may stand
+// between.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/db/result.h"
+#include "common/ids/id_generator.h"
+#include "common/time/clock.h"
+
+namespace billmesh::db {
+
+class Connection;
+
+// Which role a transaction takes.
+class Scope {
+ public:
+  // One entity: row-level security shows its rows only. The id must be a UUID.
+  static Scope Tenant(std::string_view entity_id) { return Scope(std::string(entity_id), ""); }
+  // A named task over many entities; the name appears in pg_stat_activity's application_name-like comment and in logs.
+  static Scope System(std::string_view task) { return Scope("", std::string(task)); }
+  bool is_tenant() const { return !entity_id_.empty(); }
+  const std::string& entity_id() const { return entity_id_; }
+  const std::string& task() const { return task_; }
+
+ private:
+  Scope(std::string entity_id, std::string task) : entity_id_(std::move(entity_id)), task_(std::move(task)) {}
+  std::string entity_id_;
+  std::string task_;
+};
+
+// An open transaction. Stores take it first and never begin, commit or keep it. Not thread safe.
+class Tx {
+ public:
+  explicit Tx(Connection& connection) : connection_(connection) {}
+  Tx(const Tx&) = delete;
+  // Runs one statement. After an error the transaction can only be rolled back: return the error.
+  // Errors: DATABASE_UNAVAILABLE, TRANSACTION_CONFLICT (40001, 40P01, 55P03), CONSTRAINT_VIOLATION (class 23; metadata
+  // constraint, sqlstate), DATA_INVALID (class 22), else an INTERNAL without reason.
+  absl::StatusOr<Result> Exec(const char* sql, std::initializer_list<Param> params = {});
+  absl::StatusOr<Result> Exec(const char* sql, const std::vector<Param>& params);
+  // billing.now(): the time that decides.
+  absl::StatusOr<absl::Time> Now();
+
+ private:
+  Connection& connection_;
+};
+
+struct PoolOptions {
+  std::string url;                                     // libpq URL or key=value string
+  std::string daemon;                                  // "checkout": roles checkout_tenant, checkout_system
+  int max_connections = 8;                             // more are never opened
+  absl::Duration acquire_timeout = absl::Seconds(2);   // then OVERLOADED
+  absl::Duration connect_timeout = absl::Seconds(3);   // whole seconds
+  absl::Duration statement_timeout = absl::Seconds(12);  // client side; the role's own is shorter
+  bool prepare_statements = false;                     // named prepared statements: off behind PgBouncer 1.18
+  int max_attempts = 4;                                // of one transaction, on serialization failure or deadlock
+};
+
+class Pool {
+ public:
+  // Opens nothing yet. Clock and ids must outlive the pool.
+  Pool(PoolOptions options, Clock& clock, IdGenerator& ids);
+  ~Pool();
+  Pool(const Pool&) = delete;
+
+  // Runs fn in one transaction: OK commits, an error rolls back. A business refusal is therefore a value of fn, so that its
+  // audit row is kept. fn is run again, from the start, on serialization failures and deadlocks: it may have no effect but
+  // through tx. COMMIT_IN_DOUBT when the connection was lost during COMMIT. Blocks; thread safe. No provider call and no
+  // RPC belongs inside fn (IDM-15).
+  absl::Status Run(const Scope& scope, const std::function<absl::Status(Tx&)>& fn);
+
+  // One round trip without a role: whether the database answers, its real clock, and the applied schema version.
+  struct Probe {
+    absl::Time database_time;
+    int schema_version;
+  };
+  absl::StatusOr<Probe> Check();
+
+  // Connections open and in use, for metrics.
+  int open_connections() const;
+  int used_connections() const;
+
+ private:
+  absl::StatusOr<std::unique_ptr<Connection>> Acquire();
+  void Release(std::unique_ptr<Connection> connection);
+  absl::Status RunOnce(const Scope& scope, const std::function<absl::Status(Tx&)>& fn);
+  absl::Status Begin(Connection& connection, const Scope& scope);
+
+  const PoolOptions options_;
+  Clock& clock_;
+  IdGenerator& ids_;
+  mutable std::mutex mutex_;
+  std::condition_variable released_;
+  std::vector<std::unique_ptr<Connection>> idle_;  // guarded by mutex_
+  int open_ = 0;                                   // guarded by mutex_
+};
+
+// Pool::Run for a function that returns a value: auto x = RunInTransaction(pool, scope, [&](Tx& tx) -> StatusOr<X> {…});
+template <typename F>
+auto RunInTransaction(Pool& pool, const Scope& scope, F&& fn) -> decltype(fn(std::declval<Tx&>())) {
+  using Out = decltype(fn(std::declval<Tx&>()));
+  if constexpr (std::is_same_v<Out, absl::Status>) {
+    return pool.Run(scope, fn);
+  } else {
+    Out out = absl::InternalError("transaction did not run");
+    const absl::Status status = pool.Run(scope, [&](Tx& tx) {
+      out = fn(tx);
+      return out.status();
+    });
+    if (!status.ok()) return status;
+    return out;
+  }
+}
+
+}  // namespace billmesh::db

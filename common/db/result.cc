@@ -1,0 +1,231 @@
+#include "common/db/result.h"
+
+#include <arpa/inet.h>
+#include <libpq-fe.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
+
+namespace billmesh::db {
+namespace {
+
+constexpr uint32_t kByteaOid = 17;
+
+// Escapes one element of an array literal: always quoted, so that "NULL", commas and braces are text.
+void AppendQuoted(std::string& out, std::string_view element) {
+  out.push_back('"');
+  for (const char c : element) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  out.push_back('"');
+}
+
+template <typename Values, typename Append>
+std::string ArrayLiteral(const Values& values, Append append) {
+  std::string out = "{";
+  bool first = true;
+  for (const auto& v : values) {
+    if (!first) out.push_back(',');
+    first = false;
+    append(out, v);
+  }
+  out.push_back('}');
+  return out;
+}
+
+std::string TimeText(absl::Time t) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%E6S+00", t, absl::UTCTimeZone());
+}
+
+void AppendInt32(std::string& out, uint32_t value) {
+  const uint32_t big = htonl(value);
+  out.append(reinterpret_cast<const char*>(&big), sizeof(big));
+}
+
+// A wrong reading is a bug in a store: stop at once, with the value's place, instead of going on with garbage.
+[[noreturn]] void Die(const char* what, int column, std::string_view value) {
+  std::fprintf(stderr, "fatal: database result column %d: %s (\"%.*s\")\n", column, what,
+               static_cast<int>(std::min<size_t>(value.size(), 64)), value.data());
+  std::abort();
+}
+
+bool ParseDigits(std::string_view& text, size_t count, int* out) {
+  if (text.size() < count) return false;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + count, *out);
+  if (error != std::errc() || end != text.data() + count) return false;
+  text.remove_prefix(count);
+  return true;
+}
+
+bool Skip(std::string_view& text, char c) {
+  if (text.empty() || text[0] != c) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// "+00", "-03:30", "+05:53:28" → seconds east of UTC.
+bool ParseOffset(std::string_view text, int* seconds) {
+  if (text.empty() || (text[0] != '+' && text[0] != '-')) return false;
+  const int sign = text[0] == '-' ? -1 : 1;
+  text.remove_prefix(1);
+  int hours = 0, minutes = 0, secs = 0;
+  if (!ParseDigits(text, 2, &hours)) return false;
+  if (Skip(text, ':') && !ParseDigits(text, 2, &minutes)) return false;
+  if (Skip(text, ':') && !ParseDigits(text, 2, &secs)) return false;
+  *seconds = sign * (hours * 3600 + minutes * 60 + secs);
+  return text.empty();
+}
+
+}  // namespace
+
+Param::Param(absl::Time t) : value_(TimeText(t)) {}
+
+Param Param::Bytes(std::string_view bytes) {
+  Param p{bytes};
+  p.binary_ = true;
+  return p;
+}
+
+Param Param::Interval(absl::Duration d) {
+  return Param(absl::StrCat(absl::ToInt64Microseconds(d), " microseconds"));
+}
+
+Param Param::TextArray(const std::vector<std::string>& values) { return Param(ArrayLiteral(values, AppendQuoted)); }
+
+Param Param::TextArray(const std::vector<std::optional<std::string>>& values) {
+  return Param(ArrayLiteral(values, [](std::string& out, const std::optional<std::string>& v) {
+    v ? AppendQuoted(out, *v) : void(out += "NULL");
+  }));
+}
+
+Param Param::IntArray(const std::vector<int64_t>& values) {
+  return Param(ArrayLiteral(values, [](std::string& out, int64_t v) { absl::StrAppend(&out, v); }));
+}
+
+Param Param::IntArray(const std::vector<std::optional<int64_t>>& values) {
+  return Param(ArrayLiteral(values, [](std::string& out, const std::optional<int64_t>& v) {
+    v ? absl::StrAppend(&out, *v) : void(out += "NULL");
+  }));
+}
+
+Param Param::BoolArray(const std::vector<bool>& values) {
+  return Param(ArrayLiteral(values, [](std::string& out, bool v) { out += v ? "t" : "f"; }));
+}
+
+Param Param::TimeArray(const std::vector<std::optional<absl::Time>>& values) {
+  return Param(ArrayLiteral(values, [](std::string& out, const std::optional<absl::Time>& v) {
+    v ? AppendQuoted(out, TimeText(*v)) : void(out += "NULL");
+  }));
+}
+
+// The binary format of a one-dimensional array: dimensions, has-null flag, element type, length, lower bound, elements.
+Param Param::BytesArray(const std::vector<std::string>& values) {
+  std::string out;
+  AppendInt32(out, values.empty() ? 0 : 1);
+  AppendInt32(out, 0);
+  AppendInt32(out, kByteaOid);
+  if (!values.empty()) {
+    AppendInt32(out, static_cast<uint32_t>(values.size()));
+    AppendInt32(out, 1);
+    for (const std::string& v : values) {
+      AppendInt32(out, static_cast<uint32_t>(v.size()));
+      out += v;
+    }
+  }
+  return Bytes(out);
+}
+
+bool Row::IsNull(int column) const { return PQgetisnull(result_, row_, column) == 1; }
+
+std::string_view Row::View(int column) const {
+  if (column >= PQnfields(result_)) Die("no such column", column, "");
+  if (IsNull(column)) Die("unexpected NULL", column, "");
+  return {PQgetvalue(result_, row_, column), static_cast<size_t>(PQgetlength(result_, row_, column))};
+}
+
+int64_t Row::Int(int column) const {
+  const std::string_view text = View(column);
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) Die("not an integer", column, text);
+  return value;
+}
+
+bool Row::Bool(int column) const {
+  const std::string_view text = View(column);
+  if (text != "t" && text != "f") Die("not a boolean", column, text);
+  return text == "t";
+}
+
+absl::Time Row::Time(int column) const {
+  const std::string_view text = View(column);
+  const auto time = ParseTimestamp(text);
+  if (!time) Die("not a timestamp", column, text);
+  return *time;
+}
+
+std::string Row::Bytes(int column) const {
+  const std::string_view text = View(column);
+  size_t size = 0;
+  unsigned char* raw = PQunescapeBytea(reinterpret_cast<const unsigned char*>(text.data()), &size);
+  if (raw == nullptr) Die("not a bytea", column, text);
+  std::string out(reinterpret_cast<char*>(raw), size);
+  PQfreemem(raw);
+  return out;
+}
+
+std::optional<std::string> Row::OptText(int column) const {
+  if (IsNull(column)) return std::nullopt;
+  return Text(column);
+}
+
+std::optional<int64_t> Row::OptInt(int column) const {
+  if (IsNull(column)) return std::nullopt;
+  return Int(column);
+}
+
+std::optional<absl::Time> Row::OptTime(int column) const {
+  if (IsNull(column)) return std::nullopt;
+  return Time(column);
+}
+
+Result::Result(pg_result* owned) : result_(owned, [](pg_result* r) { PQclear(r); }), size_(PQntuples(owned)) {
+  const std::string_view tuples = PQcmdTuples(owned);
+  affected_ = 0;
+  std::from_chars(tuples.data(), tuples.data() + tuples.size(), affected_);
+}
+
+std::optional<absl::Time> ParseTimestamp(std::string_view text) {
+  if (text == "infinity") return absl::InfiniteFuture();
+  if (text == "-infinity") return absl::InfinitePast();
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+  // Years have four digits or more.
+  const size_t dash = text.find('-');
+  if (dash == std::string_view::npos || dash < 4 || dash > 6) return std::nullopt;
+  if (!ParseDigits(text, dash, &year) || !Skip(text, '-') || !ParseDigits(text, 2, &month) || !Skip(text, '-') ||
+      !ParseDigits(text, 2, &day) || !(Skip(text, ' ') || Skip(text, 'T')) || !ParseDigits(text, 2, &hour) ||
+      !Skip(text, ':') || !ParseDigits(text, 2, &minute) || !Skip(text, ':') || !ParseDigits(text, 2, &second)) {
+    return std::nullopt;
+  }
+  absl::Duration fraction;
+  if (Skip(text, '.')) {
+    int64_t micros = 0, scale = 100000;
+    while (!text.empty() && text[0] >= '0' && text[0] <= '9') {
+      micros += (text[0] - '0') * scale;
+      scale /= 10;
+      text.remove_prefix(1);
+    }
+    fraction = absl::Microseconds(micros);
+  }
+  int offset = 0;
+  if (!ParseOffset(text, &offset)) return std::nullopt;
+  return absl::FromCivil(absl::CivilSecond(year, month, day, hour, minute, second), absl::UTCTimeZone()) + fraction -
+         absl::Seconds(offset);
+}
+
+}  // namespace billmesh::db

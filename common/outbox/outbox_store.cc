@@ -1,0 +1,93 @@
+#include "common/outbox/outbox_store.h"
+
+#include "common/status/status.h"
+
+namespace billmesh::outbox {
+namespace {
+
+// An outcome is written only while the lease that it was earned under still holds (IDM-13).
+absl::StatusOr<bool> Fenced(absl::StatusOr<db::Result> result) {
+  if (!result.ok()) return result.status();
+  return result->affected() == 1;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> Enqueue(db::Tx& tx, IdGenerator& ids, const NewJob& job) {
+  ASSIGN_OR_RETURN(const db::Result inserted, tx.Exec(R"sql(
+    INSERT INTO billing.outbox_jobs (id, env, entity_id, job_type, dedupe_key, payload)
+    VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT ON CONSTRAINT outbox_jobs_dedupe_key_key DO NOTHING
+  )sql", {ids.NewId(), job.env, job.entity_id, job.job_type, job.dedupe_key, job.payload_json}));
+  return inserted.affected() == 1;
+}
+
+absl::StatusOr<std::vector<Job>> Lease(db::Tx& tx, std::string_view env, std::string_view owner, absl::Duration lease,
+                                       int limit) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    WITH due AS (
+      SELECT j.id
+      FROM billing.outbox_jobs j
+      WHERE j.env = $1
+        AND ((j.status = 'ready' AND j.run_after <= billing.now())
+             OR (j.status = 'leased' AND j.lease_until <= billing.now()))
+      ORDER BY j.run_after
+      LIMIT $4
+      FOR UPDATE SKIP LOCKED
+    )
+    UPDATE billing.outbox_jobs j
+    SET status = 'leased', lease_owner = $2, lease_until = billing.now() + $3::interval,
+        lease_version = j.lease_version + 1, attempts = j.attempts + 1
+    FROM due
+    WHERE j.id = due.id
+    RETURNING j.id, j.env, j.entity_id, j.job_type, j.dedupe_key, j.payload, j.attempts, j.lease_version, j.lease_until,
+              j.created_at
+  )sql", {env, owner, db::Param::Interval(lease), limit}));
+  std::vector<Job> jobs;
+  for (int i = 0; i < rows.size(); ++i) {
+    const db::Row row = rows[i];
+    jobs.push_back({row.Text(0), row.Text(1), row.OptText(2), row.Text(3), row.Text(4), row.Text(5), row.Int(6), row.Int(7),
+                    row.Time(8), row.Time(9)});
+  }
+  return jobs;
+}
+
+absl::StatusOr<bool> Complete(db::Tx& tx, const Job& job) {
+  return Fenced(tx.Exec(R"sql(
+    UPDATE billing.outbox_jobs j
+    SET status = 'done', finished_at = billing.now(), lease_owner = NULL, lease_until = NULL, last_error = NULL
+    WHERE j.id = $1 AND j.status = 'leased' AND j.lease_version = $2
+  )sql", {job.id, job.lease_version}));
+}
+
+absl::StatusOr<bool> Retry(db::Tx& tx, const Job& job, absl::Duration backoff, std::string_view error) {
+  return Fenced(tx.Exec(R"sql(
+    UPDATE billing.outbox_jobs j
+    SET status = 'ready', run_after = billing.now() + $3::interval, lease_owner = NULL, lease_until = NULL, last_error = $4
+    WHERE j.id = $1 AND j.status = 'leased' AND j.lease_version = $2
+  )sql", {job.id, job.lease_version, db::Param::Interval(backoff), error}));
+}
+
+absl::StatusOr<bool> Bury(db::Tx& tx, const Job& job, std::string_view error) {
+  return Fenced(tx.Exec(R"sql(
+    UPDATE billing.outbox_jobs j
+    SET status = 'dead', finished_at = billing.now(), lease_owner = NULL, lease_until = NULL, last_error = $3
+    WHERE j.id = $1 AND j.status = 'leased' AND j.lease_version = $2
+  )sql", {job.id, job.lease_version, error}));
+}
+
+absl::StatusOr<Stats> ReadStats(db::Tx& tx, std::string_view env) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT count(*) FILTER (WHERE j.status = 'ready'),
+           count(*) FILTER (WHERE j.status = 'leased'),
+           count(*) FILTER (WHERE j.status = 'dead'),
+           coalesce(extract(epoch FROM billing.now() - min(j.run_after)
+                            FILTER (WHERE j.status = 'ready' AND j.run_after <= billing.now())) * 1000, 0)::bigint
+    FROM billing.outbox_jobs j
+    WHERE j.env = $1 AND j.status <> 'done'
+  )sql", {env}));
+  const db::Row row = rows[0];
+  return Stats{row.Int(0), row.Int(1), row.Int(2), absl::Milliseconds(row.Int(3))};
+}
+
+}  // namespace billmesh::outbox

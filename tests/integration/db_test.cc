@@ -1,0 +1,159 @@
+// common/db against real PostgreSQL: transactions, roles, errors, time.
+#include <atomic>
+#include <thread>
+
+#include "common/db/pool.h"
+#include "common/status/status.h"
+#include "common/testing/test_database.h"
+#include "gtest/gtest.h"
+
+namespace billmesh {
+namespace {
+
+using db::RunInTransaction;
+using db::Scope;
+using db::Tx;
+
+class DbTest : public ::testing::Test {
+ protected:
+  testing::TestDatabase database_;
+};
+
+TEST_F(DbTest, OkCommitsAndErrorRollsBack) {
+  db::Pool& pool = database_.Pool("checkout");
+  const std::string id = database_.AddWorkspace("acme");
+  const auto bump = [&](absl::Status outcome) {
+    return pool.Run(Scope::System("test"), [&](Tx& tx) -> absl::Status {
+      RETURN_IF_ERROR(tx.Exec("UPDATE billing.entities SET revision = revision + 1 WHERE id = $1", {id}).status());
+      return outcome;
+    });
+  };
+  EXPECT_TRUE(bump(absl::OkStatus()).ok());
+  EXPECT_FALSE(bump(absl::InternalError("no")).ok());
+  EXPECT_EQ(database_.Value("SELECT revision FROM billing.entities WHERE id = $1", {id}), "2");
+}
+
+TEST_F(DbTest, TransactionsTakeTheRolesOfTheirDaemon) {
+  const std::string id = database_.AddWorkspace("acme");
+  db::Pool& pool = database_.Pool("webhook");
+  const auto role = [&](const Scope& scope) {
+    return *RunInTransaction(pool, scope, [](Tx& tx) -> absl::StatusOr<std::string> {
+      ASSIGN_OR_RETURN(const auto rows, tx.Exec("SELECT current_user::text || ' ' || coalesce(billing.current_entity()::text, '-')"));
+      return rows[0].Text(0);
+    });
+  };
+  EXPECT_EQ(role(Scope::System("test")), "webhook_system -");
+  EXPECT_EQ(role(Scope::Tenant(id)), "webhook_tenant " + id);
+  // The binding ends with the transaction.
+  EXPECT_EQ(role(Scope::System("test")), "webhook_system -");
+}
+
+TEST_F(DbTest, TenantScopeRefusesWhatIsNotAUuid) {
+  const absl::Status status = database_.Pool("checkout").Run(Scope::Tenant("x'; DROP SCHEMA billing; --"),
+                                                             [](Tx&) { return absl::OkStatus(); });
+  EXPECT_EQ(ReasonOf(status), Reason::FAILURE_REASON_INVALID_ARGUMENT);
+}
+
+TEST_F(DbTest, ErrorsCarryReasonAndConstraint) {
+  database_.AddWorkspace("acme");
+  const auto exec = [&](const char* sql) {
+    return database_.Pool("checkout").Run(Scope::System("test"), [&](Tx& tx) { return tx.Exec(sql).status(); });
+  };
+  const absl::Status twice = exec(
+      "INSERT INTO billing.entities (id, env, kind, ref) VALUES (gen_random_uuid(), 'test', 'workspace', 'acme')");
+  EXPECT_EQ(ReasonOf(twice), Reason::FAILURE_REASON_CONSTRAINT_VIOLATION);
+  EXPECT_EQ(MetadataOf(twice).at("constraint"), "entities_env_kind_ref_key");
+  EXPECT_EQ(ReasonOf(exec("SELECT 'x'::uuid")), Reason::FAILURE_REASON_DATA_INVALID);
+  EXPECT_EQ(ReasonOf(exec("SELECT no_such_function()")), Reason::FAILURE_REASON_UNSPECIFIED);
+}
+
+TEST_F(DbTest, DeadlocksAreRetriedUntilBothSucceed) {
+  const std::string a = database_.AddWorkspace("a"), b = database_.AddWorkspace("b");
+  db::Pool& pool = database_.Pool("checkout");
+  std::atomic<int> holding = 0;
+  const auto lock_both = [&](const std::string& first, const std::string& second) {
+    bool met = false;
+    return pool.Run(Scope::System("test"), [&](Tx& tx) -> absl::Status {
+      RETURN_IF_ERROR(tx.Exec("SELECT 1 FROM billing.entities WHERE id = $1 FOR NO KEY UPDATE", {first}).status());
+      // Only the first time round: wait until the other holds its first lock, so that the two must deadlock.
+      if (!met) {
+        met = true;
+        ++holding;
+        if (!testing::WaitUntil([&] { return holding.load() >= 2; })) return absl::InternalError("never met");
+      }
+      return tx.Exec("SELECT 1 FROM billing.entities WHERE id = $1 FOR NO KEY UPDATE", {second}).status();
+    });
+  };
+  absl::Status one, two;
+  std::thread first([&] { one = lock_both(a, b); });
+  std::thread second([&] { two = lock_both(b, a); });
+  first.join();
+  second.join();
+  EXPECT_TRUE(one.ok()) << one;
+  EXPECT_TRUE(two.ok()) << two;
+}
+
+TEST_F(DbTest, FullPoolAnswersOverloaded) {
+  db::PoolOptions options;
+  options.url = database_.Url("checkout");
+  options.daemon = "checkout";
+  options.max_connections = 1;
+  options.acquire_timeout = absl::Milliseconds(20);
+  db::Pool pool(options, database_.clock(), database_.ids());
+  absl::Status inner;
+  ASSERT_TRUE(pool.Run(Scope::System("test"), [&](Tx&) {
+    inner = pool.Run(Scope::System("test"), [](Tx&) { return absl::OkStatus(); });
+    return absl::OkStatus();
+  }).ok());
+  EXPECT_EQ(ReasonOf(inner), Reason::FAILURE_REASON_OVERLOADED);
+}
+
+TEST_F(DbTest, AwayMeansUnavailableAndItComesBackByItself) {
+  db::Pool& pool = database_.Pool("checkout");
+  const auto run = [&] { return pool.Run(Scope::System("test"), [](Tx& tx) { return tx.Exec("SELECT 1").status(); }); };
+  ASSERT_TRUE(run().ok());
+  database_.TakeAway();
+  EXPECT_EQ(ReasonOf(run()), Reason::FAILURE_REASON_DATABASE_UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(run()), Reason::FAILURE_REASON_DATABASE_UNAVAILABLE);
+  database_.Restore();
+  EXPECT_TRUE(run().ok());
+}
+
+TEST_F(DbTest, ConnectionLostDuringCommitIsInDoubt) {
+  // A deferred trigger that kills its own backend: the connection ends inside COMMIT.
+  database_.AdminScript(R"sql(
+    CREATE FUNCTION billing.test_die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+      $$BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END$$;
+    CREATE CONSTRAINT TRIGGER test_die AFTER UPDATE ON billing.entities DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION billing.test_die();
+  )sql");
+  const std::string id = database_.AddWorkspace("acme");
+  const absl::Status status = database_.Pool("checkout").Run(Scope::System("test"), [&](Tx& tx) {
+    return tx.Exec("UPDATE billing.entities SET revision = 2 WHERE id = $1", {id}).status();
+  });
+  EXPECT_EQ(ReasonOf(status), Reason::FAILURE_REASON_COMMIT_IN_DOUBT) << status;
+}
+
+TEST_F(DbTest, DecidingTimeIsTheDatabasesAndCanBeMoved) {
+  database_.SetClockOffset(absl::Hours(25));
+  const auto now = RunInTransaction(database_.Pool("checkout"), Scope::System("test"),
+                                    [](Tx& tx) { return tx.Now(); });
+  ASSERT_TRUE(now.ok());
+  EXPECT_GT(*now, database_.clock().Now() + absl::Hours(24));
+}
+
+TEST_F(DbTest, BinaryValuesAndArraysArriveUnchanged) {
+  std::string bytes;
+  for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<char>(i));
+  const auto back = RunInTransaction(database_.Pool("checkout"), Scope::System("test"),
+                                     [&](Tx& tx) -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(const auto rows, tx.Exec("SELECT $1::bytea || v FROM unnest($2::bytea[]) AS v",
+                                              {db::Param::Bytes(bytes), db::Param::BytesArray({bytes})}));
+    return rows[0].Bytes(0);
+  });
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, bytes + bytes);
+}
+
+}  // namespace
+}  // namespace billmesh
