@@ -134,16 +134,13 @@ void Pool::Release(std::unique_ptr<Connection> connection) {
 }
 
 absl::StatusOr<Pool::Probe> Pool::Check() {
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Acquire());
-  auto result = connection->Exec(
-      "SELECT clock_timestamp(), (SELECT coalesce(max(m.version), 0) FROM billing.schema_migrations m)", {});
-  absl::StatusOr<Probe> probe = result.status();
-  if (result.ok()) {
-    probe = Probe{(*result)[0].Time(0), static_cast<int>((*result)[0].Int(1))};
-  } else {
-    connection->Discard();
-  }
-  Release(std::move(connection));
+  Probe probe;
+  RETURN_IF_ERROR(RunOnce(Scope::System("probe"), [&](Tx& tx) -> absl::Status {
+    ASSIGN_OR_RETURN(const Result rows, tx.Exec(
+        "SELECT clock_timestamp(), (SELECT coalesce(max(m.version), 0) FROM billing.schema_migrations m)"));
+    probe = {rows[0].Time(0), static_cast<int>(rows[0].Int(1))};
+    return absl::OkStatus();
+  }));
   return probe;
 }
 

@@ -82,7 +82,7 @@ class Pool {
   // RPC belongs inside fn (IDM-15).
   absl::Status Run(const Scope& scope, const std::function<absl::Status(Tx&)>& fn);
 
-  // One round trip without a role: whether the database answers, its real clock, and the applied schema version.
+  // Whether the database answers, its real clock (not billing.now()), and the applied schema version.
   struct Probe {
     absl::Time database_time;
     int schema_version;

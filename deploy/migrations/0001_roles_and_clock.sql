@@ -26,7 +26,6 @@ BEGIN
       EXECUTE format('GRANT %I TO %I', daemon || '_' || scope, 'billmesh_' || daemon);
       EXECUTE format('GRANT USAGE ON SCHEMA billing TO %I', daemon || '_' || scope);
     END LOOP;
-    EXECUTE format('GRANT USAGE ON SCHEMA billing TO %I', 'billmesh_' || daemon);
   END LOOP;
 END
 $roles$;
@@ -50,5 +49,4 @@ CREATE TABLE billing.schema_migrations (
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   CONSTRAINT schema_migrations_pkey PRIMARY KEY (version)
 );
-GRANT SELECT ON billing.schema_migrations
-  TO billmesh_checkout, billmesh_webhook, billmesh_entitlements, billmesh_reconciler;
+GRANT SELECT ON billing.schema_migrations TO checkout_system, webhook_system, entitlements_system, reconciler_system;
