@@ -1,0 +1,37 @@
+// What every benchmark prints, and how it measures.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace billmesh::bench {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// bench <name> value=<v> unit=<u> baseline=<b> ratio=<r>; one line each. ratio = value / baseline.
+inline void Report(const std::string& name, double value, const std::string& unit, double baseline) {
+  std::printf("bench %s value=%.4g unit=%s baseline=%.4g ratio=%.3f\n", name.c_str(), value, unit.c_str(), baseline,
+              baseline > 0 ? value / baseline : 0.0);
+  std::fflush(stdout);
+}
+
+// The q-th quantile (0 to 1) of unsorted samples; 0 for none.
+inline double Quantile(std::vector<double> samples, double q) {
+  if (samples.empty()) return 0;
+  const size_t at = std::min(samples.size() - 1, static_cast<size_t>(q * static_cast<double>(samples.size())));
+  std::nth_element(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(at), samples.end());
+  return samples[at];
+}
+
+struct Load {
+  double per_second = 0;
+  double p50_us = 0;
+  double p99_us = 0;
+  int64_t done = 0;
+  int64_t failed = 0;
+};
+
+}  // namespace billmesh::bench
