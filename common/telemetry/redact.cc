@@ -1,0 +1,150 @@
+#include "common/telemetry/redact.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "common/status/strings.h"
+
+namespace billmesh::telemetry {
+namespace {
+
+constexpr size_t kMinCardDigits = 13, kMaxCardDigits = 19;
+constexpr size_t kMaxUrlUser = 256;
+constexpr size_t kMinHashLength = 32;  // ids and hashes in hex have long runs of digits by chance
+
+bool IsWord(char c) { return absl::ascii_isalnum(c) || c == '_'; }
+bool IsTokenChar(char c) { return IsWord(c) || c == '-'; }
+
+size_t SkipWhile(std::string_view text, size_t i, bool (*test)(char)) {
+  while (i < text.size() && test(text[i])) ++i;
+  return i;
+}
+
+// Each finder returns the end of the secret that starts at i, or i if none does.
+
+struct KeyPrefix {
+  std::string_view prefix;
+  bool at_word_start;  // "rk_" is the end of ordinary words
+};
+constexpr KeyPrefix kKeyPrefixes[] = {
+    {"sk_live_", false}, {"sk_test_", false}, {"rk_live_", false},
+    {"rk_test_", false}, {"whsec_", false},   {"rk_", true},
+};
+
+size_t FindKey(std::string_view text, size_t i) {
+  for (const KeyPrefix& key : kKeyPrefixes) {
+    if (text.substr(i, key.prefix.size()) != key.prefix) continue;
+    if (key.at_word_start && i > 0 && IsWord(text[i - 1])) continue;
+    const size_t end = SkipWhile(text, i + key.prefix.size(), [](char c) {
+      return IsWord(c) || c == '+' || c == '/' || c == '=';  // webhook secrets may be base64
+    });
+    if (end > i + key.prefix.size()) return end;
+  }
+  return i;
+}
+
+// A JWT is at least two base64url parts, the first of which is a JSON object: "eyJ…".
+size_t FindJwt(std::string_view text, size_t i) {
+  if (text.substr(i, 3) != "eyJ" || (i > 0 && IsTokenChar(text[i - 1]))) return i;
+  size_t end = SkipWhile(text, i, IsTokenChar);
+  int dots = 0;
+  while (end + 1 < text.size() && text[end] == '.' && IsTokenChar(text[end + 1])) {
+    end = SkipWhile(text, end + 1, IsTokenChar);
+    ++dots;
+  }
+  return dots >= 1 ? end : i;
+}
+
+// The password of "scheme://user:password@host".
+size_t FindUrlPassword(std::string_view text, size_t i) {
+  if (i == 0 || text[i - 1] != ':') return i;
+  const size_t from = i - std::min(i, kMaxUrlUser);  // bounded, or many colons would take quadratic time
+  const size_t found = text.substr(from, i - 1 - from).rfind("://");
+  if (found == std::string_view::npos) return i;
+  const size_t scheme = from + found;
+  constexpr std::string_view kEndsAuthority = " \t\r\n/?#@\"'<>";
+  const std::string_view user = text.substr(scheme + 3, i - 1 - (scheme + 3));
+  if (user.find_first_of(kEndsAuthority) != std::string_view::npos) return i;
+  const size_t end = text.find_first_of(kEndsAuthority, i);
+  return end != std::string_view::npos && end > i && text[end] == '@' ? end : i;
+}
+
+bool PassesLuhn(std::string_view digits) {
+  int sum = 0;
+  bool twice = false;
+  for (auto it = digits.rbegin(); it != digits.rend(); ++it, twice = !twice) {
+    const int d = (*it - '0') * (twice ? 2 : 1);
+    sum += d > 9 ? d - 9 : d;
+  }
+  return sum % 10 == 0;
+}
+
+// No card number starts with 0 or 1 (today's times in milliseconds do).
+bool IsCardNumber(std::string_view digits) {
+  return digits.size() >= kMinCardDigits && digits.size() <= kMaxCardDigits && digits[0] >= '2' && PassesLuhn(digits);
+}
+
+// Whether [begin, end) lies in a word that is a long lower-case hex string.
+bool InHash(std::string_view text, size_t begin, size_t end) {
+  while (begin > 0 && absl::ascii_isalnum(text[begin - 1])) --begin;
+  while (end < text.size() && absl::ascii_isalnum(text[end])) ++end;
+  return end - begin >= kMinHashLength && std::all_of(text.begin() + begin, text.begin() + end, [](char c) {
+           return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+         });
+}
+
+size_t FindCard(std::string_view text, size_t i) {
+  auto is_digit = [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); };
+  if (!is_digit(text[i]) || (i > 0 && is_digit(text[i - 1]))) return i;
+  size_t end = SkipWhile(text, i, is_digit);
+  std::string digits(text.substr(i, end - i));
+  if (IsCardNumber(digits)) return InHash(text, i, end) ? i : end;
+  // In groups, as printed on cards: 4 digits, then groups of 3 to 7, one separator throughout.
+  if (digits.size() != 4 || end >= text.size() || (text[end] != ' ' && text[end] != '-')) return i;
+  const char separator = text[end];
+  size_t found = i;
+  while (end < text.size() && text[end] == separator) {
+    const size_t next = SkipWhile(text, end + 1, is_digit);
+    const size_t length = next - (end + 1);
+    if (length < 3 || length > 7 || digits.size() + length > kMaxCardDigits) break;
+    digits.append(text.substr(end + 1, length));
+    end = next;
+    if (IsCardNumber(digits)) found = end;
+  }
+  return found;
+}
+
+constexpr std::array kFinders = {FindKey, FindJwt, FindUrlPassword, FindCard};
+
+constexpr std::string_view kSecretNames[] = {"authorization", "cookie",           "set-cookie", "password",
+                                             "secret",        "stripe-signature", "token",      "x-csrf-token"};
+
+}  // namespace
+
+std::string Redact(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size();) {
+    size_t end = i;
+    for (auto find : kFinders) {
+      end = std::max(end, find(text, i));
+    }
+    if (end > i) {
+      out += kRedacted;
+      i = end;
+    } else {
+      out += text[i++];
+    }
+  }
+  return out;
+}
+
+bool IsSecretName(std::string_view name) {
+  return std::any_of(std::begin(kSecretNames), std::end(kSecretNames), [name](std::string_view secret) {
+    return absl::EqualsIgnoreCase(AbslView(name), AbslView(secret));
+  });
+}
+
+}  // namespace billmesh::telemetry
