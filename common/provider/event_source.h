@@ -1,0 +1,34 @@
+// The half of the provider port that takes what the provider sends by itself (PRV-1): checking a delivery's signature
+// and reading an event. Stripe's is common/stripe/event_source.h. Implementations do no I/O and are thread safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/provider/objects.h"
+
+namespace billmesh::provider {
+
+// A delivery whose signature is right.
+struct VerifiedDelivery {
+  absl::Time signed_at;
+  // signed_at minus our time: below zero by the transport's delay, further off by our clock's error.
+  absl::Duration skew;
+};
+
+class EventSource {
+ public:
+  virtual ~EventSource() = default;
+  // The provider's name as it stands in the ingest path and in every row: "stripe".
+  virtual const std::string& name() const = 0;
+  // Whether these exact bytes were sent by the provider, at the given time of ours. WEBHOOK_SIGNATURE_INVALID with
+  // metadata `cause` (one of a fixed set of words).
+  virtual absl::StatusOr<VerifiedDelivery> Verify(std::string_view body, std::string_view signature_header,
+                                                  absl::Time now) const = 0;
+  // Reads a body. WEBHOOK_PAYLOAD_MALFORMED when it isn't an event of this provider.
+  virtual absl::StatusOr<Event> Read(std::string_view body) const = 0;
+};
+
+}  // namespace billmesh::provider
