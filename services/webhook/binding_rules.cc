@@ -1,0 +1,122 @@
+#include "services/webhook/binding_rules.h"
+
+namespace billmesh::webhook {
+namespace {
+
+template <typename Fact>
+const Fact* Look(const std::unordered_map<std::string, Fact>& facts, const std::optional<std::string>& key) {
+  if (!key.has_value()) return nullptr;
+  const auto it = facts.find(*key);
+  return it == facts.end() ? nullptr : &it->second;
+}
+
+bool Differ(const std::optional<std::string>& a, const std::optional<std::string>& b) {
+  return a.has_value() && b.has_value() && *a != *b;
+}
+
+// All that is stored about one event's keys.
+struct Found {
+  const std::string* customer_entity;
+  const SessionFact* session;
+  const SessionFact* session_of_operation;
+  const SubscriptionFact* subscription;
+  const std::string* invoice_entity;
+  const OperationFact* operation;
+};
+
+Found Find(const EventKeys& keys, const Evidence& evidence) {
+  return {Look(evidence.entity_of_customer, keys.customer_id),
+          Look(evidence.sessions, keys.session_id),
+          Look(evidence.sessions_of_operation, keys.correlation.operation_key),
+          Look(evidence.subscriptions, keys.subscription_id),
+          Look(evidence.entity_of_invoice, keys.invoice_id),
+          Look(evidence.operations, keys.correlation.operation_key)};
+}
+
+// The one entity that everything found names; empty with `agree` true when nothing is found.
+struct Named {
+  std::string entity_id;
+  bool agree = true;
+};
+Named NamedEntity(const Found& found) {
+  Named named;
+  const auto take = [&named](const std::string& entity_id) {
+    if (named.entity_id.empty()) named.entity_id = entity_id;
+    named.agree = named.agree && named.entity_id == entity_id;
+  };
+  if (found.customer_entity) take(*found.customer_entity);
+  if (found.session) take(found.session->entity_id);
+  if (found.session_of_operation) take(found.session_of_operation->entity_id);
+  if (found.subscription) take(found.subscription->entity_id);
+  if (found.invoice_entity) take(*found.invoice_entity);
+  if (found.operation) take(found.operation->entity_id);
+  return named;
+}
+
+// Why the event contradicts what is stored; null if it doesn't.
+const char* Contradiction(const EventKeys& keys, const Found& found, const Named& named, std::string_view env) {
+  if (!named.agree) return "stored_entities_differ";
+  const provider::Correlation& said = keys.correlation;
+  if (said.entity_id.has_value() && *said.entity_id != named.entity_id) return "metadata_entity_differs";
+  if (said.env.has_value() && *said.env != env) return "metadata_env_differs";
+  if (found.session && Differ(said.operation_key, found.session->operation_key)) return "session_operation_differs";
+  if (found.session_of_operation && Differ(keys.session_id, found.session_of_operation->session_id)) {
+    return "operation_session_differs";
+  }
+  if (found.session && Differ(keys.customer_id, found.session->customer_id)) return "session_customer_differs";
+  // Only a key that we gave out can contradict one that we stored.
+  const bool known = found.operation != nullptr || found.session_of_operation != nullptr;
+  if (known && found.subscription && Differ(said.operation_key, found.subscription->operation_key)) {
+    return "subscription_operation_differs";
+  }
+  const bool stranger = keys.customer_id.has_value() && found.customer_entity == nullptr;
+  if (stranger && found.operation && Differ(keys.customer_id, found.operation->live_customer_id)) {
+    return "operation_customer_differs";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+EventKeys KeysOf(const provider::Event& event) {
+  EventKeys keys;
+  keys.customer_id = event.customer_id;
+  if (const auto* session = std::get_if<provider::CheckoutSession>(&event.object)) {
+    keys.session_id = session->id;
+    keys.subscription_id = session->subscription_id;
+    keys.correlation = session->correlation;
+  } else if (const auto* subscription = std::get_if<provider::Subscription>(&event.object)) {
+    keys.subscription_id = subscription->id;
+    keys.correlation = subscription->correlation;
+  } else if (const auto* invoice = std::get_if<provider::Invoice>(&event.object)) {
+    keys.invoice_id = invoice->id;
+    keys.subscription_id = invoice->subscription_id;
+    keys.correlation = invoice->correlation;
+  }
+  return keys;
+}
+
+Binding Bind(Owner owner, const EventKeys& keys, const Evidence& evidence, std::string_view env) {
+  const Found found = Find(keys, evidence);
+  const Named named = NamedEntity(found);
+  if (named.entity_id.empty()) {
+    if (keys.correlation.env.has_value() && *keys.correlation.env != env) {
+      return {Disposition::kIgnored, "", kEnvironmentMismatch};
+    }
+    return {Disposition::kParked, "", kNothingStoredMatches};
+  }
+  if (const char* why = Contradiction(keys, found, named, env)) return {Disposition::kQuarantined, "", why};
+  // A subscription or invoice belongs to its customer; only a session is known by our own key alone.
+  if (owner != Owner::kCheckoutSessions && found.customer_entity == nullptr) {
+    return {Disposition::kParked, "", kCustomerNotLinked};
+  }
+  return {Disposition::kPending, named.entity_id, ""};
+}
+
+std::optional<std::string> KnownOperation(const EventKeys& keys, const Evidence& evidence) {
+  const Found found = Find(keys, evidence);
+  if (found.operation == nullptr && found.session_of_operation == nullptr) return std::nullopt;
+  return keys.correlation.operation_key;
+}
+
+}  // namespace billmesh::webhook

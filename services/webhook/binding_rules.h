@@ -1,0 +1,73 @@
+// Whose an event is (WHK-4): decided by what we have stored ourselves; what the provider carries back in metadata only
+// confirms. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "common/provider/objects.h"
+#include "services/webhook/event_rules.h"
+
+namespace billmesh::webhook {
+
+// What an event says of its correlation.
+struct EventKeys {
+  std::optional<std::string> customer_id;
+  std::optional<std::string> session_id;
+  std::optional<std::string> subscription_id;
+  std::optional<std::string> invoice_id;
+  provider::Correlation correlation;
+};
+EventKeys KeysOf(const provider::Event& event);
+
+// What is stored under such keys, in this environment.
+struct SessionFact {
+  std::string entity_id;
+  std::string operation_key;
+  std::optional<std::string> session_id;
+  std::optional<std::string> customer_id;
+};
+struct SubscriptionFact {
+  std::string entity_id;
+  std::optional<std::string> operation_key;
+};
+struct OperationFact {
+  std::string id;
+  std::string entity_id;
+  std::string action;
+  std::optional<std::string> plan_code;
+  std::optional<int64_t> plan_version;
+  // The customer that the operation's entity has now, if any.
+  std::optional<std::string> live_customer_id;
+};
+struct Evidence {
+  std::unordered_map<std::string, std::string> entity_of_customer;
+  std::unordered_map<std::string, SessionFact> sessions;               // by provider session id
+  std::unordered_map<std::string, SessionFact> sessions_of_operation;  // by operation key
+  std::unordered_map<std::string, SubscriptionFact> subscriptions;     // by provider subscription id
+  std::unordered_map<std::string, std::string> entity_of_invoice;
+  std::unordered_map<std::string, OperationFact> operations;  // by operation key
+};
+
+// Reasons of a parked event.
+inline constexpr char kNothingStoredMatches[] = "nothing_stored_matches";
+inline constexpr char kCustomerNotLinked[] = "customer_not_linked";
+
+struct Binding {
+  // kPending: bound to entity_id. Else kParked, kQuarantined or kIgnored, for the reason.
+  Disposition disposition = Disposition::kPending;
+  std::string entity_id;
+  std::string reason;
+};
+
+// Parked: nothing stored matches, or the object needs a customer link that isn't there yet. Quarantined: two things
+// stored, or something stored and the metadata, contradict each other. Ignored: nothing stored matches and the metadata
+// name another deployment of ours (TEN-1).
+Binding Bind(Owner owner, const EventKeys& keys, const Evidence& evidence, std::string_view env);
+
+// The operation key of the event where it is one that we have given out; else none.
+std::optional<std::string> KnownOperation(const EventKeys& keys, const Evidence& evidence);
+
+}  // namespace billmesh::webhook

@@ -1,0 +1,103 @@
+// One transaction's worth of events: stores and applies them, set-wise. The one path for deliveries as they come, for
+// events that a worker takes up later, and for batches of one.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/db/pool.h"
+#include "common/ids/id_generator.h"
+#include "common/lease/backoff.h"
+#include "common/provider/objects.h"
+#include "services/webhook/event_store.h"
+#include "services/webhook/projection_read_store.h"
+#include "services/webhook/projection_rules.h"
+#include "services/webhook/projection_write_store.h"
+
+namespace billmesh::webhook {
+
+// An event on its way in.
+struct Incoming {
+  provider::Event event;
+  std::string payload;              // the exact bytes
+  std::optional<StoredRef> stored;  // set for one that is stored and leased already
+};
+
+// What became of one event.
+struct EventResult {
+  bool duplicate = false;
+  Disposition disposition = Disposition::kPending;
+  std::string reason;
+  Applied applied;  // when processed
+  std::string entity_id;
+  std::optional<std::string> operation_key;
+};
+
+// What became of a batch: results in the order of the events, and what is told to others once it's committed.
+struct BatchOutcome {
+  std::vector<EventResult> results;
+  std::vector<EntityChange> changes;
+  std::vector<Duplicate> duplicates;  // new ones
+};
+
+// What doesn't change from batch to batch.
+struct BatchSettings {
+  std::string env;
+  std::string provider;
+  bool livemode = false;
+  lease::Backoff backoff;    // between attempts of a failed event
+  int64_t max_attempts = 1;  // then it is dead
+};
+
+class EventBatch {
+ public:
+  // All must outlive this object. At least one event.
+  EventBatch(const BatchSettings& settings, IdGenerator& ids, const std::vector<Incoming>& events);
+
+  // Everything, in a transaction of the system scope. LEASE_LOST when a stored event isn't the caller's any more.
+  absl::StatusOr<BatchOutcome> Run(db::Tx& tx);
+  // Instead of applying: stores each event as failed for this reason (WHK-9), with no effect on any projection.
+  absl::StatusOr<BatchOutcome> RunAsFailed(db::Tx& tx, const std::string& reason);
+
+ private:
+  // One event that is this batch's to apply.
+  struct Work {
+    const Incoming* incoming;
+    EventRecord record;
+    Owner owner = Owner::kNone;
+    EventKeys keys;
+    EventResult result;
+  };
+
+  absl::Status Admit(db::Tx& tx);
+  absl::Status AdmitNew(db::Tx& tx);
+  absl::Status AdmitStored(db::Tx& tx);
+  void RouteAll();
+  absl::Status BindAll(db::Tx& tx);
+  absl::Status LoadAll(db::Tx& tx);
+  void ApplyAll();
+  Applied ApplyOne(const Work& work, EntityState& state);
+  void SettleAll();
+  absl::Status WriteAll(db::Tx& tx);
+  absl::Status WriteEvents(db::Tx& tx);
+  absl::Status WriteAudit(db::Tx& tx);
+  BatchOutcome TakeOutcome();
+
+  const BatchSettings& settings_;
+  IdGenerator& ids_;
+  const std::vector<Incoming>& events_;
+  std::vector<Work> work_;
+  std::unordered_map<std::string, size_t> work_of_event_;             // by provider event id
+  std::unordered_map<std::string, Disposition> earlier_disposition_;  // of duplicates
+  Evidence evidence_;
+  std::map<std::string, EntityState> states_;
+  BatchOutcome outcome_;
+};
+
+}  // namespace billmesh::webhook

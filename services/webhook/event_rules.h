@@ -1,0 +1,64 @@
+// What an event is about and whether it counts: the ownership matrix, the merge rule, and where an event ends up. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/provider/objects.h"
+#include "services/webhook/rows.h"
+
+namespace billmesh::webhook {
+
+// What became of an event; the stored status of the same name.
+enum class Disposition { kPending, kProcessed, kIgnored, kParked, kQuarantined, kFailed, kDead };
+std::string_view NameOf(Disposition disposition);
+std::optional<Disposition> ParseDisposition(std::string_view stored);
+
+// The projections, each with the one family of events that writes it (WHK-3).
+enum class Owner { kNone, kCheckoutSessions, kSubscriptions, kInvoices, kPayments, kCustomers, kPaymentMethods };
+
+struct TypeRule {
+  std::string_view prefix;  // of the event's type; the longest that matches counts
+  Owner owner;
+  bool applied;  // false: stored as ignored, by name
+};
+
+// The ownership matrix. Types that nothing here matches are unknown: stored as ignored too.
+const std::vector<TypeRule>& OwnershipMatrix();
+// Null for an unknown type.
+const TypeRule* RuleFor(std::string_view type);
+
+// Reasons of an ignored event.
+inline constexpr char kEnvironmentMismatch[] = "environment_mismatch";
+inline constexpr char kThinNotConfigured[] = "thin_not_configured";
+inline constexpr char kConnectedAccount[] = "connected_account";
+inline constexpr char kUnknownType[] = "unknown_type";
+inline constexpr char kTypeNotKept[] = "type_not_kept";
+inline constexpr char kObjectWithoutId[] = "object_without_id";
+inline constexpr char kNotOurCheckout[] = "not_our_checkout";
+inline constexpr char kSessionModeNotKept[] = "session_mode_not_kept";
+
+struct Routed {
+  // kPending: to be bound and applied now. Else it stays as it is, for the reason.
+  Disposition disposition = Disposition::kPending;
+  std::string reason;
+  Owner owner = Owner::kNone;
+};
+
+// Where an event goes before anything stored is looked at. `livemode` is the deployment's (TEN-1).
+Routed Route(const provider::Event& event, bool livemode);
+
+// The merge rule (WHK-5), one total order for every object and every source: the stage of life, then the provider's
+// time, then the event's id. Whatever order versions arrive in, the greatest stays.
+struct Precedence {
+  Stage stage = Stage::kUnknown;
+  Version version;
+};
+// Whether the incoming version replaces the stored one. False for the same version.
+bool Wins(const Precedence& incoming, const Precedence& stored);
+// Two different versions that only their event ids tell apart: which is the truth, the provider knows.
+bool IsTie(const Precedence& incoming, const Precedence& stored);
+
+}  // namespace billmesh::webhook

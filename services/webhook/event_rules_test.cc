@@ -1,0 +1,152 @@
+#include "services/webhook/event_rules.h"
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "gtest/gtest.h"
+
+namespace billmesh::webhook {
+namespace {
+
+provider::Event Event(const std::string& type) {
+  provider::Event event;
+  event.id = "evt_1";
+  event.type = type;
+  event.object_id = "obj_1";
+  return event;
+}
+
+std::string RouteOf(const provider::Event& event, bool livemode = false) {
+  const Routed routed = Route(event, livemode);
+  return std::string(NameOf(routed.disposition)) + (routed.reason.empty() ? "" : " " + routed.reason);
+}
+
+TEST(OwnershipMatrixTest, EveryFamilyHasOneOwner) {
+  const struct {
+    const char* type;
+    Owner owner;
+    bool applied;
+  } kCases[] = {
+      {"checkout.session.completed", Owner::kCheckoutSessions, true},
+      {"checkout.session.expired", Owner::kCheckoutSessions, true},
+      {"checkout.session.async_payment_failed", Owner::kCheckoutSessions, true},
+      {"customer.subscription.created", Owner::kSubscriptions, true},
+      {"customer.subscription.trial_will_end", Owner::kSubscriptions, true},
+      {"customer.updated", Owner::kCustomers, false},
+      {"customer.deleted", Owner::kCustomers, false},
+      {"customer.tax_id.created", Owner::kCustomers, false},
+      {"invoice.paid", Owner::kInvoices, true},
+      {"invoice.payment_failed", Owner::kInvoices, true},
+      {"invoice.a_type_of_next_year", Owner::kInvoices, true},
+      {"invoice.upcoming", Owner::kInvoices, false},
+      {"invoice.deleted", Owner::kInvoices, false},
+      {"invoice_payment.paid", Owner::kPayments, false},
+      {"payment_intent.succeeded", Owner::kPayments, false},
+      {"charge.dispute.created", Owner::kPayments, false},
+      {"refund.created", Owner::kPayments, false},
+      {"credit_note.voided", Owner::kPayments, false},
+      {"payment_method.attached", Owner::kPaymentMethods, false},
+      {"subscription_schedule.released", Owner::kNone, false},
+      {"product.created", Owner::kNone, false},
+  };
+  for (const auto& c : kCases) {
+    const TypeRule* rule = RuleFor(c.type);
+    ASSERT_NE(rule, nullptr) << c.type;
+    EXPECT_EQ(rule->owner, c.owner) << c.type;
+    EXPECT_EQ(rule->applied, c.applied) << c.type;
+  }
+  EXPECT_EQ(RuleFor("moon.landed"), nullptr);
+  EXPECT_EQ(RuleFor("invoice"), nullptr) << "a family's name alone is no type";
+}
+
+TEST(OwnershipMatrixTest, NoPrefixStandsTwice) {
+  std::set<std::string_view> prefixes;
+  for (const TypeRule& rule : OwnershipMatrix()) EXPECT_TRUE(prefixes.insert(rule.prefix).second) << rule.prefix;
+}
+
+TEST(RouteTest, SendsEventsWhereTheyBelong) {
+  provider::Event paid = Event("invoice.paid");
+  paid.object = provider::Invoice();
+  EXPECT_EQ(RouteOf(paid), "pending");
+  EXPECT_EQ(Route(paid, false).owner, Owner::kInvoices);
+  EXPECT_EQ(RouteOf(paid, true), "ignored environment_mismatch");
+  EXPECT_EQ(RouteOf(Event("moon.landed")), "ignored unknown_type");
+  EXPECT_EQ(RouteOf(Event("charge.succeeded")), "ignored type_not_kept");
+  provider::Event thin = Event("v1.invoice.paid");
+  thin.thin = true;
+  EXPECT_EQ(RouteOf(thin), "ignored thin_not_configured");
+  provider::Event connected = paid;
+  connected.account = "acct_other";
+  EXPECT_EQ(RouteOf(connected), "ignored connected_account");
+  provider::Event broken = Event("invoice.paid");
+  broken.object_error = "total: missing";
+  EXPECT_EQ(RouteOf(broken), "failed object_malformed: total: missing");
+  provider::Event other = Event("invoice.paid");
+  other.object = provider::Subscription();
+  EXPECT_EQ(RouteOf(other), "failed object_of_another_kind");
+  provider::Event anonymous = paid;
+  anonymous.object_id.reset();
+  EXPECT_EQ(RouteOf(anonymous), "ignored object_without_id");
+}
+
+Precedence At(Stage stage, std::optional<int64_t> seconds, const std::string& event_id) {
+  return {stage, {seconds ? std::optional(absl::FromUnixSeconds(*seconds)) : std::nullopt, event_id}};
+}
+
+TEST(MergeRuleTest, LaterWinsAndTheSameChangesNothing) {
+  const Precedence stored = At(Stage::kLive, 100, "evt_m");
+  EXPECT_TRUE(Wins(At(Stage::kLive, 101, "evt_a"), stored));
+  EXPECT_FALSE(Wins(At(Stage::kLive, 99, "evt_z"), stored));
+  EXPECT_FALSE(Wins(stored, stored)) << "a replay";
+  EXPECT_FALSE(IsTie(stored, stored));
+}
+
+TEST(MergeRuleTest, EqualTimesAreSettledByTheEventsId) {
+  const Precedence stored = At(Stage::kLive, 100, "evt_m");
+  EXPECT_TRUE(Wins(At(Stage::kLive, 100, "evt_n"), stored));
+  EXPECT_FALSE(Wins(At(Stage::kLive, 100, "evt_a"), stored));
+  EXPECT_TRUE(IsTie(At(Stage::kLive, 100, "evt_n"), stored));
+  EXPECT_TRUE(IsTie(At(Stage::kLive, 100, "evt_a"), stored));
+  EXPECT_TRUE(Wins(At(Stage::kLive, 100, "evt_a"), At(Stage::kLive, 100, ""))) << "an event beats a snapshot of its second";
+}
+
+TEST(MergeRuleTest, TheStageOfLifeComesFirst) {
+  EXPECT_TRUE(Wins(At(Stage::kEnded, 50, "a"), At(Stage::kLive, 100, "z"))) << "a terminal state is taken, however late it comes";
+  EXPECT_FALSE(Wins(At(Stage::kLive, 200, "z"), At(Stage::kEnded, 100, "a"))) << "and never left";
+  EXPECT_TRUE(Wins(At(Stage::kLive, 100, "a"), At(Stage::kInitial, 100, "z"))) << "made and paid in the same second";
+  EXPECT_TRUE(Wins(At(Stage::kLive, 1, ""), At(Stage::kLive, std::nullopt, ""))) << "a row without a version is older than all";
+}
+
+// A total order: whatever order versions come in, the same one is left.
+TEST(MergeRuleTest, AnyOrderEndsInTheSameVersion) {
+  std::mt19937 random(20261120);
+  const Stage stages[] = {Stage::kInitial, Stage::kLive, Stage::kEnding, Stage::kEnded};
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Precedence> versions;
+    for (int i = 0; i < 8; ++i) {
+      versions.push_back(At(stages[random() % 4], static_cast<int64_t>(random() % 3), std::string(1, static_cast<char>('a' + i))));
+    }
+    std::optional<Precedence> left;
+    for (int order = 0; order < 20; ++order) {
+      std::shuffle(versions.begin(), versions.end(), random);
+      Precedence stored = versions[0];
+      for (const Precedence& next : versions) {
+        if (Wins(next, stored)) stored = next;
+      }
+      if (!left) left = stored;
+      EXPECT_EQ(stored.version, left->version) << "round " << round;
+    }
+  }
+}
+
+TEST(DispositionTest, NamesGoBothWays) {
+  for (const Disposition d : {Disposition::kPending, Disposition::kProcessed, Disposition::kIgnored, Disposition::kParked,
+                              Disposition::kQuarantined, Disposition::kFailed, Disposition::kDead}) {
+    EXPECT_EQ(ParseDisposition(NameOf(d)), d);
+  }
+  EXPECT_FALSE(ParseDisposition("done").has_value());
+}
+
+}  // namespace
+}  // namespace billmesh::webhook

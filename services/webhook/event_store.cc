@@ -1,0 +1,224 @@
+#include "services/webhook/event_store.h"
+
+#include <algorithm>
+
+#include "common/status/status.h"
+
+namespace billmesh::webhook {
+namespace {
+
+using db::Param;
+using OptTexts = std::vector<std::optional<std::string>>;
+
+std::optional<int64_t> Micros(std::optional<absl::Duration> delay) {
+  return delay.has_value() ? std::optional(absl::ToInt64Microseconds(*delay)) : std::nullopt;
+}
+
+std::vector<LeasedEvent> ReadLeased(const db::Result& rows) {
+  std::vector<LeasedEvent> leased;
+  for (int i = 0; i < rows.size(); ++i) {
+    const db::Row row = rows[i];
+    LeasedEvent event;
+    event.ref = {row.Text(0), row.Time(1), row.Int(2), row.Int(3)};
+    event.status = ParseDisposition(row.View(4)).value_or(Disposition::kFailed);
+    if (!row.IsNull(5)) event.payload = row.Bytes(5);
+    leased.push_back(std::move(event));
+  }
+  return leased;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unordered_map<std::string, absl::Time>> ClaimKeys(db::Tx& tx, std::string_view provider,
+                                                                      std::vector<EventKey> keys) {
+  std::unordered_map<std::string, absl::Time> fresh;
+  if (keys.empty()) return fresh;
+  std::sort(keys.begin(), keys.end(),
+            [](const EventKey& a, const EventKey& b) { return a.provider_event_id < b.provider_event_id; });
+  std::vector<std::string> event_ids, ids;
+  for (EventKey& key : keys) {
+    event_ids.push_back(std::move(key.provider_event_id));
+    ids.push_back(std::move(key.id));
+  }
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    INSERT INTO billing.webhook_event_keys (provider, provider_event_id, event_id, received_at)
+    SELECT $1, v.provider_event_id, v.event_id, billing.now()
+    FROM unnest($2::text[], $3::uuid[]) WITH ORDINALITY AS v (provider_event_id, event_id, place)
+    ORDER BY v.place
+    ON CONFLICT (provider, provider_event_id) DO NOTHING
+    RETURNING provider_event_id, received_at
+  )sql",
+                                                  {provider, Param::TextArray(event_ids), Param::TextArray(ids)}));
+  for (int i = 0; i < rows.size(); ++i) fresh.emplace(rows[i].Text(0), rows[i].Time(1));
+  return fresh;
+}
+
+absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(
+    db::Tx& tx, std::string_view provider, const std::vector<std::string>& event_ids) {
+  std::unordered_map<std::string, Disposition> found;
+  if (event_ids.empty()) return found;
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT k.provider_event_id, e.status
+    FROM billing.webhook_event_keys k
+    JOIN billing.webhook_events e ON e.id = k.event_id AND e.received_at = k.received_at
+    WHERE k.provider = $1 AND k.provider_event_id = ANY ($2::text[])
+  )sql",
+                                                  {provider, Param::TextArray(event_ids)}));
+  for (int i = 0; i < rows.size(); ++i) {
+    if (const auto disposition = ParseDisposition(rows[i].View(1))) found.emplace(rows[i].Text(0), *disposition);
+  }
+  return found;
+}
+
+absl::Status InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
+                          const std::vector<EventRecord>& records) {
+  if (records.empty()) return absl::OkStatus();
+  std::vector<std::string> id, event_id, type, status, payload;
+  OptTexts api_version, object_id, customer, entity, reason;
+  std::vector<bool> livemode;
+  std::vector<int64_t> attempts;
+  std::vector<std::optional<int64_t>> delay_us;
+  std::vector<std::optional<absl::Time>> received, created;
+  for (const EventRecord& r : records) {
+    id.push_back(r.ref.id);
+    received.push_back(r.ref.received_at);
+    event_id.push_back(r.event->id);
+    type.push_back(r.event->type);
+    api_version.push_back(r.event->api_version);
+    livemode.push_back(r.event->livemode);
+    created.push_back(r.event->created_at);
+    object_id.push_back(r.event->object_id);
+    customer.push_back(r.event->customer_id);
+    entity.push_back(r.entity_id);
+    status.emplace_back(NameOf(r.disposition));
+    reason.push_back(r.reason.empty() ? std::nullopt : std::optional(r.reason));
+    attempts.push_back(r.attempts);
+    delay_us.push_back(Micros(r.run_after_delay));
+    payload.push_back(*r.payload);
+  }
+  return tx
+      .Exec(
+          R"sql(
+    INSERT INTO billing.webhook_events (id, received_at, env, provider, provider_event_id, type, api_version, livemode,
+                                        provider_created_at, object_id, provider_customer_id, entity_id, status, status_reason,
+                                        attempts, run_after, payload, processed_at)
+    SELECT v.id, v.received_at, $1, $2, v.provider_event_id, v.type, v.api_version, v.livemode, v.provider_created_at,
+           v.object_id, v.provider_customer_id, v.entity_id, v.status, v.status_reason, v.attempts,
+           billing.now() + v.delay_us * interval '1 microsecond', v.payload,
+           CASE WHEN v.status = 'processed' THEN billing.now() END
+    FROM unnest($3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::timestamptz[],
+                $10::text[], $11::text[], $12::uuid[], $13::text[], $14::text[], $15::integer[], $16::bigint[],
+                $17::bytea[])
+      AS v (id, received_at, provider_event_id, type, api_version, livemode, provider_created_at, object_id,
+            provider_customer_id, entity_id, status, status_reason, attempts, delay_us, payload)
+  )sql",
+          {env, provider, Param::TextArray(id), Param::TimeArray(received), Param::TextArray(event_id),
+           Param::TextArray(type), Param::TextArray(api_version), Param::BoolArray(livemode), Param::TimeArray(created),
+           Param::TextArray(object_id), Param::TextArray(customer), Param::TextArray(entity), Param::TextArray(status),
+           Param::TextArray(reason), Param::IntArray(attempts), Param::IntArray(delay_us), Param::BytesArray(payload)})
+      .status();
+}
+
+absl::StatusOr<bool> HoldsLease(db::Tx& tx, const StoredRef& ref) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT 1 FROM billing.webhook_events e
+    WHERE e.id = $1 AND e.received_at = $2 AND e.lease_version = $3 AND e.lease_owner IS NOT NULL
+    FOR UPDATE
+  )sql",
+                                                  {ref.id, ref.received_at, ref.lease_version}));
+  return !rows.empty();
+}
+
+absl::Status FinishEvent(db::Tx& tx, const EventRecord& record) {
+  ASSIGN_OR_RETURN(const db::Result done,
+                   tx.Exec(R"sql(
+    UPDATE billing.webhook_events
+    SET status = $4, status_reason = $5, entity_id = coalesce($6::uuid, entity_id), attempts = $7,
+        run_after = billing.now() + $8::bigint * interval '1 microsecond',
+        processed_at = CASE WHEN $4 = 'processed' THEN billing.now() END,
+        lease_owner = NULL, lease_until = NULL
+    WHERE id = $1 AND received_at = $2 AND lease_version = $3 AND lease_owner IS NOT NULL
+  )sql",
+                           {record.ref.id, record.ref.received_at, record.ref.lease_version, NameOf(record.disposition),
+                            record.reason.empty() ? Param(std::nullopt) : Param(record.reason), record.entity_id,
+                            record.attempts, Micros(record.run_after_delay)}));
+  if (done.affected() == 1) return absl::OkStatus();
+  return Fail(Reason::FAILURE_REASON_LEASE_LOST, "the lease on the event was lost");
+}
+
+absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view env, std::string_view provider,
+                                                  std::string_view owner, absl::Duration lease, int limit) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    WITH due AS (
+      SELECT e.id, e.received_at
+      FROM billing.webhook_events e
+      WHERE e.status IN ('pending', 'failed') AND e.env = $1 AND e.provider = $2 AND e.run_after <= billing.now()
+        AND (e.lease_until IS NULL OR e.lease_until <= billing.now())
+      ORDER BY e.run_after
+      LIMIT $5
+      FOR UPDATE SKIP LOCKED
+    )
+    UPDATE billing.webhook_events e
+    SET lease_owner = $3, lease_until = billing.now() + $4::interval, lease_version = e.lease_version + 1
+    FROM due
+    WHERE e.id = due.id AND e.received_at = due.received_at
+    RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload
+  )sql",
+                                                  {env, provider, owner, Param::Interval(lease), limit}));
+  return ReadLeased(rows);
+}
+
+absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_view env, std::string_view provider,
+                                                     std::string_view owner, absl::Duration lease, int limit) {
+  // A parked event that stays parked although its customer is linked waits for its run_after.
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    WITH linked AS (
+      SELECT e.id, e.received_at
+      FROM billing.webhook_events e
+      WHERE e.status = 'parked' AND e.env = $1 AND e.provider = $2
+        AND (e.run_after IS NULL OR e.run_after <= billing.now())
+        AND (e.lease_until IS NULL OR e.lease_until <= billing.now())
+        AND EXISTS (SELECT 1 FROM billing.entity_customers c
+                    JOIN billing.entities owner ON owner.id = c.entity_id AND owner.env = $1
+                    WHERE c.provider = $2 AND c.provider_customer_id = e.provider_customer_id)
+      ORDER BY e.received_at
+      LIMIT $5
+      FOR UPDATE OF e SKIP LOCKED
+    )
+    UPDATE billing.webhook_events e
+    SET lease_owner = $3, lease_until = billing.now() + $4::interval, lease_version = e.lease_version + 1
+    FROM linked
+    WHERE e.id = linked.id AND e.received_at = linked.received_at
+    RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload
+  )sql",
+                                                  {env, provider, owner, Param::Interval(lease), limit}));
+  return ReadLeased(rows);
+}
+
+absl::StatusOr<EventStats> ReadEventStats(db::Tx& tx, std::string_view env, std::string_view provider) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT e.status, count(*),
+           coalesce(greatest(0, extract(epoch FROM billing.now() - min(e.run_after)
+                                        FILTER (WHERE e.status IN ('pending', 'failed'))) * 1000), 0)::bigint
+    FROM billing.webhook_events e
+    WHERE e.status IN ('pending', 'failed', 'parked', 'quarantined', 'dead') AND e.env = $1 AND e.provider = $2
+    GROUP BY e.status
+  )sql",
+                                                  {env, provider}));
+  EventStats stats;
+  for (int i = 0; i < rows.size(); ++i) {
+    stats.count_by_status[rows[i].Text(0)] = rows[i].Int(1);
+    stats.oldest_due = std::max(stats.oldest_due, absl::Milliseconds(rows[i].Int(2)));
+  }
+  return stats;
+}
+
+absl::StatusOr<int64_t> EnsurePartitions(db::Tx& tx, int days) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT (billing.ensure_partitions('webhook_events', $1) + billing.ensure_partitions('audit_log', $1))::bigint
+  )sql",
+                                                  {days}));
+  return rows[0].Int(0);
+}
+
+}  // namespace billmesh::webhook

@@ -1,0 +1,87 @@
+// The event log: dedupe keys, event rows, and the leases of workers on them (WHK-2, WHK-9). All SQL of
+// webhook_event_keys and webhook_events. Every function works in the caller's transaction of the system scope.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/db/pool.h"
+#include "common/provider/objects.h"
+#include "services/webhook/event_rules.h"
+
+namespace billmesh::webhook {
+
+// A stored event that somebody holds a lease on; lease_version is the fence.
+struct StoredRef {
+  std::string id;
+  absl::Time received_at;
+  int64_t lease_version = 0;
+  int64_t attempts = 0;  // before this one
+};
+
+struct LeasedEvent {
+  StoredRef ref;
+  Disposition status;
+  std::string payload;  // empty when it was scrubbed
+};
+
+// An event's row as it is to be written.
+struct EventRecord {
+  StoredRef ref;
+  const provider::Event* event = nullptr;  // not owned
+  const std::string* payload = nullptr;    // not owned
+  Disposition disposition = Disposition::kPending;
+  std::string reason;
+  std::optional<std::string> entity_id;
+  int64_t attempts = 0;
+  // When it is to be taken up again, from the database's now; none: not by time.
+  std::optional<absl::Duration> run_after_delay;
+};
+
+struct EventKey {
+  std::string provider_event_id;
+  std::string id;  // of the event's row, should the key be new
+};
+
+// Claims the keys that nobody has claimed, in their order; waits for a transaction that is claiming the same one.
+// Returns those that are new now, with the time of receipt.
+absl::StatusOr<std::unordered_map<std::string, absl::Time>> ClaimKeys(db::Tx& tx, std::string_view provider,
+                                                                      std::vector<EventKey> keys);
+
+// What became so far of events that were stored before, by provider event id.
+absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(
+    db::Tx& tx, std::string_view provider, const std::vector<std::string>& event_ids);
+
+absl::Status InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
+                          const std::vector<EventRecord>& records);
+
+// Locks the row of a leased event. False when the lease was lost: then nothing may be written.
+absl::StatusOr<bool> HoldsLease(db::Tx& tx, const StoredRef& ref);
+// Writes what became of it and ends the lease. LEASE_LOST, and nothing written, if it was lost meanwhile.
+absl::Status FinishEvent(db::Tx& tx, const EventRecord& record);
+
+// Leases up to `limit` events that are due: pending and failed ones whose time has come, and those of dead holders.
+// (SKIP LOCKED.)
+absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view env, std::string_view provider,
+                                                  std::string_view owner, absl::Duration lease, int limit);
+// The same for parked events whose customer has been linked to an entity of this environment.
+absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_view env, std::string_view provider,
+                                                     std::string_view owner, absl::Duration lease, int limit);
+
+// How many events wait, and how long the longest has been due, for metrics.
+struct EventStats {
+  std::unordered_map<std::string, int64_t> count_by_status;  // of those that aren't done with
+  absl::Duration oldest_due;                                 // zero if nothing is due
+};
+absl::StatusOr<EventStats> ReadEventStats(db::Tx& tx, std::string_view env, std::string_view provider);
+
+// Makes the daily partitions of the tables that this daemon fills, from today to `days` ahead. Returns how many are
+// new.
+absl::StatusOr<int64_t> EnsurePartitions(db::Tx& tx, int days);
+
+}  // namespace billmesh::webhook

@@ -1,0 +1,94 @@
+#include "services/webhook/event_worker.h"
+
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "common/fault/fault_point.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
+#include "services/webhook/webhook_metrics.h"
+
+namespace billmesh::webhook {
+namespace {
+
+constexpr char kPayloadUnreadable[] = "payload_unreadable";
+constexpr const char* kOpenStatuses[] = {"pending", "failed", "parked", "quarantined", "dead"};
+
+}  // namespace
+
+absl::StatusOr<std::vector<LeasedEvent>> EventWorker::LeaseSome() {
+  const std::string& provider = deps_.source.name();
+  return db::RunInTransaction(
+      deps_.pool, db::Scope::System("webhook.lease"), [&](db::Tx& tx) -> absl::StatusOr<std::vector<LeasedEvent>> {
+        ASSIGN_OR_RETURN(auto leased,
+                         LeaseDue(tx, options_.env, provider, options_.owner, options_.lease, options_.max_events));
+        const int room = options_.max_events - static_cast<int>(leased.size());
+        if (room == 0) return leased;
+        ASSIGN_OR_RETURN(auto linked, LeaseLinked(tx, options_.env, provider, options_.owner, options_.lease, room));
+        std::move(linked.begin(), linked.end(), std::back_inserter(leased));
+        return leased;
+      });
+}
+
+absl::StatusOr<EventResult> EventWorker::TakeUp(LeasedEvent& leased) {
+  Incoming incoming;
+  incoming.stored = leased.ref;
+  incoming.payload = std::move(leased.payload);
+  auto event = deps_.source.Read(incoming.payload);
+  // It was read when it came: a payload that can't be any more was scrubbed, or the reader has changed.
+  if (!event.ok()) return deps_.service.StoreAsFailed(incoming, kPayloadUnreadable);
+  incoming.event = *std::move(event);
+  return deps_.service.Apply({std::move(incoming)})[0];
+}
+
+bool EventWorker::RunOnce() {
+  auto leased = LeaseSome();
+  if (!leased.ok()) {
+    telemetry::Warn("no events leased", {{"error", std::string(leased.status().message())}});
+    return false;
+  }
+  for (LeasedEvent& event : *leased) {
+    FAULT_POINT("webhook.after_lease_before_apply");
+    const absl::Time received_at = event.ref.received_at;
+    const auto result = TakeUp(event);
+    if (result.ok()) {
+      if (result->disposition == Disposition::kProcessed) ObserveLag(deps_.clock.Now() - received_at);
+      continue;
+    }
+    if (ReasonOf(result.status()) == Reason::FAILURE_REASON_LEASE_LOST) {
+      telemetry::Guardrail(kFencingConflict, {{"event_row", event.ref.id}});
+      continue;
+    }
+    // A fault of ours: the event keeps its attempts, and is due again when the lease ends.
+    telemetry::Warn("event not applied",
+                    {{"event_row", event.ref.id}, {"error", std::string(result.status().message())}});
+    return false;
+  }
+  return static_cast<int>(leased->size()) == options_.max_events;
+}
+
+bool EventWorker::KeepPartitions() {
+  const auto made = db::RunInTransaction(deps_.pool, db::Scope::System("webhook.partitions"),
+                                         [&](db::Tx& tx) { return EnsurePartitions(tx, options_.partition_days); });
+  if (!made.ok()) {
+    telemetry::Warn("partitions not made", {{"error", std::string(made.status().message())}});
+    return false;
+  }
+  if (*made > 0) telemetry::Info("partitions made", {{"count", absl::StrCat(*made)}});
+  return true;
+}
+
+void EventWorker::ReportStats() {
+  const auto stats = db::RunInTransaction(deps_.pool, db::Scope::System("webhook.stats"), [&](db::Tx& tx) {
+    return ReadEventStats(tx, options_.env, deps_.source.name());
+  });
+  if (!stats.ok()) return;
+  for (const char* status : kOpenStatuses) {
+    const auto at = stats->count_by_status.find(status);
+    SetStoredEvents(status, at == stats->count_by_status.end() ? 0 : at->second);
+  }
+  SetOldestDue(stats->oldest_due);
+}
+
+}  // namespace billmesh::webhook

@@ -1,0 +1,48 @@
+// Takes up what couldn't be applied when it came: pending and failed events whose time has come, and parked ones whose
+// customer has been linked since (WHK-4, WHK-9). Leases with fencing let any number of replicas share them, and a
+// killed one's be taken over. Also keeps the day partitions of the event log and the audit log ahead of time.
+#pragma once
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/db/pool.h"
+#include "common/provider/event_source.h"
+#include "common/time/clock.h"
+#include "services/webhook/webhook_service.h"
+
+namespace billmesh::webhook {
+
+class EventWorker {
+ public:
+  struct Deps {
+    db::Pool& pool;
+    Clock& clock;
+    WebhookService& service;
+    const provider::EventSource& source;
+  };
+  struct Options {
+    std::string env;
+    std::string owner;  // of the leases: unique to this process
+    absl::Duration lease = absl::Minutes(1);
+    int max_events = 16;     // leased at a time
+    int partition_days = 7;  // ahead
+  };
+  EventWorker(const Deps& deps, Options options) : deps_(deps), options_(std::move(options)) {}
+
+  // One pass. True when there may be more to do at once.
+  bool RunOnce();
+  // Makes missing partitions. False when that failed; the days ahead leave time to try again.
+  bool KeepPartitions();
+  // Sets the gauges of what waits.
+  void ReportStats();
+
+ private:
+  absl::StatusOr<std::vector<LeasedEvent>> LeaseSome();
+  absl::StatusOr<EventResult> TakeUp(LeasedEvent& leased);
+
+  const Deps deps_;
+  const Options options_;
+};
+
+}  // namespace billmesh::webhook

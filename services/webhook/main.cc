@@ -1,0 +1,83 @@
+// billmesh-webhook: what was bought. Every event of the provider's durable, applied once, in any order, to the same truth.
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "common/config/config.h"
+#include "common/daemon/daemon.h"
+#include "common/stripe/event_source.h"
+#include "common/telemetry/metrics.h"
+#include "services/webhook/change_notifier.h"
+#include "services/webhook/event_worker.h"
+#include "services/webhook/ingest_batcher.h"
+#include "services/webhook/secret_reloader.h"
+#include "services/webhook/webhook_config.h"
+#include "services/webhook/webhook_server.h"
+
+namespace {
+
+using namespace billmesh;  // NOLINT: a parts list
+
+constexpr char kProgram[] = "billmesh-webhook";
+constexpr char kSummary[] = "Takes the payment provider's events and projects them, each exactly once.";
+constexpr absl::Duration kSecretsPeriod = absl::Seconds(5);
+constexpr absl::Duration kPartitionsPeriod = absl::Hours(1);
+constexpr absl::Duration kStatsPeriod = absl::Seconds(10);
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "%s: %s\n", kProgram, std::string(status.message()).c_str());
+  return 1;
+}
+
+int Run(const config::Config& config) {
+  auto made = daemon::Daemon::Create({.name = "webhook"}, config);
+  if (!made.ok()) return Fail(made.status());
+  daemon::Daemon& daemon = **made;
+  const webhook::WebhookConfig settings = webhook::ReadWebhookConfig(config, "stripe", "webhook/" + daemon.ids().NewId());
+
+  auto verifier = stripe::SignatureVerifier::Create(settings.secrets, settings.signature_tolerance);
+  if (!verifier.ok()) return Fail(verifier.status());
+  const stripe::StripeEventSource source(**verifier);
+  webhook::SecretReloader secrets(settings.secret_file, settings.secrets, **verifier);
+
+  webhook::GrpcChangeNotifier notifier(rpc::MakeChannel(settings.entitlements_addr, daemon.tls()), settings.hint_timeout);
+  webhook::WebhookService service({.pool = daemon.pool(), .ids = daemon.ids(), .notifier = notifier}, settings.batch);
+  webhook::IngestBatcher batcher(settings.batcher, daemon.clock(),
+                                 [&service](const std::vector<webhook::Incoming>& events) { return service.Apply(events); });
+  webhook::EventWorker worker({.pool = daemon.pool(), .clock = daemon.clock(), .service = service, .source = source},
+                              settings.worker);
+  webhook::WebhookServer server(
+      {.calls = daemon.calls(), .clock = daemon.clock(), .source = source, .batcher = batcher});
+
+  telemetry::SetGaugeCallback("billmesh_webhook_queued", "Deliveries that wait for a batch", {},
+                              [&batcher] { return static_cast<double>(batcher.queued()); });
+  daemon.AddWorker("events", settings.worker_period, [&worker] { return worker.RunOnce(); });
+  daemon.AddWorker("event-stats", kStatsPeriod, [&worker] {
+    worker.ReportStats();
+    return false;
+  });
+  daemon.AddWorker("partitions", kPartitionsPeriod, [&worker] {
+    worker.KeepPartitions();
+    return false;
+  });
+  daemon.AddWorker("secrets", kSecretsPeriod, [&secrets] {
+    secrets.RunOnce();
+    return false;
+  });
+  daemon.OnDrain([&batcher] { batcher.Stop(); });
+  return daemon.Serve({&server});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const config::Parsed parsed =
+      config::Parse(kProgram, kSummary, webhook::WebhookSettings(), webhook::WebhookChecks(), argc, argv,
+                    [](const char* name) -> const char* { return std::getenv(name); });
+  if (!parsed.config.has_value()) {
+    std::fprintf(parsed.exit_code == 0 ? stdout : stderr, "%s\n", parsed.message.c_str());
+    return parsed.exit_code;
+  }
+  if (parsed.config->check_only()) return 0;
+  return Run(*parsed.config);
+}

@@ -1,0 +1,273 @@
+#include "services/webhook/projection_read_store.h"
+
+#include <cstdlib>
+
+#include "common/status/status.h"
+
+namespace billmesh::webhook {
+namespace {
+
+using db::Param;
+
+std::optional<std::string> NonEmpty(std::optional<std::string> text) {
+  return text.has_value() && text->empty() ? std::nullopt : std::move(text);
+}
+
+SessionStatus ReadSessionStatus(std::string_view stored) {
+  const auto status = checkout::ParseSessionStatus(stored);
+  if (!status.has_value()) std::abort();  // the database's CHECK holds the same list
+  return *status;
+}
+
+absl::Status LoadSessions(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
+                          const EvidenceQuery& touched, std::map<std::string, EntityState>& states) {
+  ASSIGN_OR_RETURN(const db::Result rows,
+                   tx.Exec(R"sql(
+    SELECT s.id, s.entity_id, s.operation_id, s.operation_key, s.provider_session_id, s.provider_customer_id,
+           s.provider_subscription_id, s.mode, s.status, s.plan_code, s.plan_version, s.url, s.expires_at, s.late_paid_at,
+           s.provider_updated_at, s.provider_event_id
+    FROM billing.checkout_sessions s
+    WHERE s.entity_id = ANY ($2::uuid[]) AND s.provider = $1
+      AND (s.provider_session_id = ANY ($3::text[]) OR s.operation_key = ANY ($4::text[])
+           OR s.status IN ('open', 'completed_pending_subscription', 'recovery_verification_pending'))
+    ORDER BY s.id
+  )sql",
+                           {provider, Param::TextArray(entity_ids), Param::TextArray(touched.sessions),
+                            Param::TextArray(touched.operations)}));
+  for (int i = 0; i < rows.size(); ++i) {
+    const db::Row r = rows[i];
+    TrackedSession tracked;
+    SessionRow& row = tracked.row;
+    row.id = r.Text(0);
+    row.entity_id = r.Text(1);
+    row.operation_id = r.OptText(2);
+    row.operation_key = r.Text(3);
+    row.provider_session_id = r.OptText(4);
+    row.provider_customer_id = r.OptText(5);
+    row.provider_subscription_id = r.OptText(6);
+    row.mode = r.Text(7);
+    row.status = ReadSessionStatus(r.View(8));
+    row.plan_code = r.OptText(9);
+    row.plan_version = r.OptInt(10);
+    row.url = r.OptText(11);
+    row.expires_at = r.Time(12);
+    row.late_paid_at = r.OptTime(13);
+    row.version = {r.OptTime(14), r.OptText(15).value_or("")};
+    tracked.stored = row;
+    states[row.entity_id].sessions.push_back(std::move(tracked));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadSubscriptions(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
+                               const std::vector<std::string>& touched, std::map<std::string, EntityState>& states) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT s.id, s.entity_id, s.provider_subscription_id, s.provider_customer_id, s.operation_key, s.status, s.is_current,
+           s.cancel_at_period_end, s.collection_paused, s.cancel_at, s.canceled_at, s.ended_at, s.trial_start, s.trial_end,
+           s.provider_subscription_created_at, s.latest_invoice_id, s.provider_updated_at, s.provider_event_id
+    FROM billing.subscriptions s
+    WHERE s.entity_id = ANY ($2::uuid[]) AND s.provider = $1
+      AND (s.status NOT IN ('canceled', 'incomplete_expired') OR s.provider_subscription_id = ANY ($3::text[]))
+    ORDER BY s.id
+  )sql",
+                                                  {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}));
+  for (int i = 0; i < rows.size(); ++i) {
+    const db::Row r = rows[i];
+    Tracked<SubscriptionRow> tracked;
+    SubscriptionRow& row = tracked.row;
+    row.id = r.Text(0);
+    row.entity_id = r.Text(1);
+    row.provider_subscription_id = r.Text(2);
+    row.provider_customer_id = r.Text(3);
+    row.operation_key = r.OptText(4);
+    row.status = SubscriptionStatusFromName(r.View(5));
+    row.is_current = r.Bool(6);
+    row.cancel_at_period_end = r.Bool(7);
+    row.collection_paused = r.Bool(8);
+    row.cancel_at = r.OptTime(9);
+    row.canceled_at = r.OptTime(10);
+    row.ended_at = r.OptTime(11);
+    row.trial_start = r.OptTime(12);
+    row.trial_end = r.OptTime(13);
+    row.provider_created_at = r.Time(14);
+    row.latest_invoice_id = r.OptText(15);
+    row.version = {r.Time(16), r.Text(17)};
+    states[row.entity_id].subscriptions.push_back(std::move(tracked));
+  }
+  return absl::OkStatus();
+}
+
+// The items of all loaded subscriptions; then these are as stored.
+absl::Status LoadItems(db::Tx& tx, std::map<std::string, EntityState>& states) {
+  std::map<std::string, SubscriptionRow*> by_id;
+  std::vector<std::string> ids;
+  for (auto& [entity_id, state] : states) {
+    for (auto& tracked : state.subscriptions) {
+      by_id[tracked.row.id] = &tracked.row;
+      ids.push_back(tracked.row.id);
+    }
+  }
+  if (ids.empty()) return absl::OkStatus();
+  // "C": the order that the rules sort in.
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT i.subscription_id, i.id, i.provider_item_id, i.provider_price_id, i.quantity, i.current_period_start,
+           i.current_period_end
+    FROM billing.subscription_items i
+    WHERE i.subscription_id = ANY ($1::uuid[])
+    ORDER BY i.provider_item_id COLLATE "C"
+  )sql",
+                                                  {Param::TextArray(ids)}));
+  for (int i = 0; i < rows.size(); ++i) {
+    const db::Row r = rows[i];
+    by_id.at(r.Text(0))->items.push_back({r.Text(1), r.Text(2), r.Text(3), r.OptInt(4), r.OptTime(5), r.OptTime(6)});
+  }
+  for (auto& [entity_id, state] : states) {
+    for (auto& tracked : state.subscriptions) tracked.stored = tracked.row;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadInvoices(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
+                          const std::vector<std::string>& touched, std::map<std::string, EntityState>& states) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT i.id, i.entity_id, i.provider_invoice_id, i.provider_customer_id, i.provider_subscription_id, i.number, i.status,
+           i.currency, i.total_minor, i.amount_due_minor, i.amount_paid_minor, i.amount_remaining_minor, i.attempt_count,
+           i.billing_reason, i.period_start, i.period_end, i.hosted_invoice_url, i.provider_created_at,
+           i.provider_updated_at, i.provider_event_id
+    FROM billing.invoices i
+    WHERE i.entity_id = ANY ($2::uuid[]) AND i.provider = $1 AND i.provider_invoice_id = ANY ($3::text[])
+    ORDER BY i.id
+  )sql",
+                                                  {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}));
+  for (int i = 0; i < rows.size(); ++i) {
+    const db::Row r = rows[i];
+    Tracked<InvoiceRow> tracked;
+    InvoiceRow& row = tracked.row;
+    row.id = r.Text(0);
+    row.entity_id = r.Text(1);
+    row.provider_invoice_id = r.Text(2);
+    row.provider_customer_id = r.Text(3);
+    row.provider_subscription_id = r.OptText(4);
+    row.number = r.OptText(5);
+    row.status = InvoiceStatusFromName(r.View(6));
+    row.currency = r.Text(7);
+    row.total_minor = r.Int(8);
+    row.amount_due_minor = r.Int(9);
+    row.amount_paid_minor = r.Int(10);
+    row.amount_remaining_minor = r.Int(11);
+    row.attempt_count = r.Int(12);
+    row.billing_reason = r.OptText(13);
+    row.period_start = r.OptTime(14);
+    row.period_end = r.OptTime(15);
+    row.hosted_invoice_url = r.OptText(16);
+    row.provider_created_at = r.Time(17);
+    row.version = {r.Time(18), r.Text(19)};
+    tracked.stored = row;
+    states[row.entity_id].invoices.push_back(std::move(tracked));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void EvidenceQuery::Add(const EventKeys& keys) {
+  const auto add = [](const std::optional<std::string>& key, std::vector<std::string>& to) {
+    if (key.has_value()) to.push_back(*key);
+  };
+  add(keys.customer_id, customers);
+  add(keys.session_id, sessions);
+  add(keys.subscription_id, subscriptions);
+  add(keys.invoice_id, invoices);
+  add(keys.correlation.operation_key, operations);
+}
+
+absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std::string_view env,
+                                      const EvidenceQuery& query) {
+  ASSIGN_OR_RETURN(const db::Result rows,
+                   tx.Exec(R"sql(
+    SELECT 'customer', c.provider_customer_id, c.entity_id, NULL::text, NULL::text, NULL::text, NULL::text, NULL::bigint
+    FROM billing.entity_customers c
+    JOIN billing.entities e ON e.id = c.entity_id AND e.env = $2
+    WHERE c.provider = $1 AND c.provider_customer_id = ANY ($3::text[])
+    UNION ALL
+    SELECT 'session', s.provider_session_id, s.entity_id, s.operation_key, s.provider_session_id, s.provider_customer_id,
+           NULL, NULL
+    FROM billing.checkout_sessions s
+    WHERE s.provider = $1 AND s.env = $2 AND s.provider_session_id = ANY ($4::text[])
+    UNION ALL
+    SELECT 'session_of_operation', s.operation_key, s.entity_id, s.operation_key, s.provider_session_id,
+           s.provider_customer_id, NULL, NULL
+    FROM billing.checkout_sessions s
+    WHERE s.provider = $1 AND s.env = $2 AND s.operation_key = ANY ($7::text[])
+    UNION ALL
+    SELECT 'subscription', s.provider_subscription_id, s.entity_id, s.operation_key, NULL, NULL, NULL, NULL
+    FROM billing.subscriptions s
+    WHERE s.provider = $1 AND s.env = $2 AND s.provider_subscription_id = ANY ($5::text[])
+    UNION ALL
+    SELECT 'invoice', i.provider_invoice_id, i.entity_id, NULL, NULL, NULL, NULL, NULL
+    FROM billing.invoices i
+    WHERE i.provider = $1 AND i.env = $2 AND i.provider_invoice_id = ANY ($6::text[])
+    UNION ALL
+    SELECT 'operation', r.operation_key, r.entity_id, r.id::text, r.action, r.plan_code, c.provider_customer_id, r.plan_version
+    FROM billing.request_idempotency r
+    LEFT JOIN billing.entity_customers c ON c.entity_id = r.entity_id AND c.provider = r.provider AND c.ended_at IS NULL
+    WHERE r.provider = $1 AND r.env = $2 AND r.operation_key = ANY ($7::text[])
+  )sql",
+                           {provider, env, Param::TextArray(query.customers), Param::TextArray(query.sessions),
+                            Param::TextArray(query.subscriptions), Param::TextArray(query.invoices),
+                            Param::TextArray(query.operations)}));
+  Evidence evidence;
+  for (int i = 0; i < rows.size(); ++i) {
+    const db::Row r = rows[i];
+    const std::string_view kind = r.View(0);
+    const std::string key = r.Text(1), entity_id = r.Text(2);
+    if (kind == "customer") {
+      evidence.entity_of_customer[key] = entity_id;
+    } else if (kind == "session") {
+      evidence.sessions[key] = {entity_id, r.Text(3), r.OptText(4), NonEmpty(r.OptText(5))};
+    } else if (kind == "session_of_operation") {
+      evidence.sessions_of_operation[key] = {entity_id, r.Text(3), r.OptText(4), NonEmpty(r.OptText(5))};
+    } else if (kind == "subscription") {
+      evidence.subscriptions[key] = {entity_id, r.OptText(3)};
+    } else if (kind == "invoice") {
+      evidence.entity_of_invoice[key] = entity_id;
+    } else {
+      evidence.operations[key] = {r.Text(3), entity_id, r.Text(4), r.OptText(5), r.OptInt(7), r.OptText(6)};
+    }
+  }
+  return evidence;
+}
+
+absl::Status LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids) {
+  if (entity_ids.empty()) return absl::OkStatus();
+  return tx
+      .Exec(R"sql(
+    SELECT e.id FROM billing.entities e WHERE e.id = ANY ($1::uuid[]) ORDER BY e.id FOR NO KEY UPDATE
+  )sql",
+            {Param::TextArray(entity_ids)})
+      .status();
+}
+
+absl::StatusOr<std::map<std::string, EntityState>> LoadStates(db::Tx& tx, std::string_view provider,
+                                                              const std::vector<std::string>& entity_ids,
+                                                              const EvidenceQuery& touched) {
+  std::map<std::string, EntityState> states;
+  for (const std::string& id : entity_ids) states[id].entity_id = id;
+  if (entity_ids.empty()) return states;
+  if (!touched.sessions.empty() || !touched.subscriptions.empty()) {
+    RETURN_IF_ERROR(LoadSessions(tx, provider, entity_ids, touched, states));
+    // A session may wait for a subscription that has ended already.
+    std::vector<std::string> subscriptions = touched.subscriptions;
+    for (const auto& [id, state] : states) {
+      for (const TrackedSession& session : state.sessions) {
+        if (session.row.provider_subscription_id) subscriptions.push_back(*session.row.provider_subscription_id);
+      }
+    }
+    RETURN_IF_ERROR(LoadSubscriptions(tx, provider, entity_ids, subscriptions, states));
+    RETURN_IF_ERROR(LoadItems(tx, states));
+  }
+  if (!touched.invoices.empty()) RETURN_IF_ERROR(LoadInvoices(tx, provider, entity_ids, touched.invoices, states));
+  return states;
+}
+
+}  // namespace billmesh::webhook

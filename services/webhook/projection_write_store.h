@@ -1,0 +1,31 @@
+// Writes what the rules decided, set-wise: only rows that changed, in the lock order of CHK-7. All under the entities'
+// locks.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/db/pool.h"
+#include "common/ids/id_generator.h"
+#include "services/webhook/rows.h"
+
+namespace billmesh::webhook {
+
+struct EntityChange {
+  std::string entity_id;
+  int64_t revision = 0;
+};
+
+// Subscriptions with their items, invoices, checkout sessions, remediations. Returns the duplicates that had no
+// remediation yet. CONSTRAINT_VIOLATION also where one object of the provider's would belong to two rows of ours.
+absl::StatusOr<std::vector<Duplicate>> WriteStates(db::Tx& tx, IdGenerator& ids, std::string_view env,
+                                                   std::string_view provider,
+                                                   const std::map<std::string, EntityState>& states);
+
+// Bumps the revision of each entity and appends it to the change feed.
+absl::StatusOr<std::vector<EntityChange>> BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids);
+
+}  // namespace billmesh::webhook

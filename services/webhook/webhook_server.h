@@ -1,0 +1,39 @@
+// The gRPC face of WebhookService: checks the delivery on gRPC's thread, which takes microseconds, and joins the
+// forming batch. No SQL.
+#pragma once
+
+#include "billing/webhook/v1/webhook.grpc.pb.h"
+#include "common/provider/event_source.h"
+#include "common/rpc/call.h"
+#include "common/rpc/server.h"
+#include "common/time/clock.h"
+#include "services/webhook/ingest_batcher.h"
+
+namespace billmesh::webhook {
+
+// WHK-1: the edge bounds the body too; this daemon believes nobody.
+inline constexpr size_t kMaxBodyBytes = 256 << 10;
+
+class WebhookServer final : public billing::webhook::v1::WebhookService::CallbackService {
+ public:
+  struct Deps {
+    rpc::CallHost& calls;
+    Clock& clock;
+    const provider::EventSource& source;
+    IngestBatcher& batcher;
+  };
+  explicit WebhookServer(const Deps& deps) : deps_(deps) {}
+
+  grpc::ServerUnaryReactor* Ingest(grpc::CallbackServerContext* context,
+                                   const billing::webhook::v1::IngestRequest* request,
+                                   billing::webhook::v1::IngestResponse* response) override;
+
+  // What comes before the batch, in this order: size, signature, form. Nothing is stored when it fails. For Ingest and
+  // for tests.
+  absl::StatusOr<provider::Event> Check(const billing::webhook::v1::IngestRequest& request);
+
+ private:
+  const Deps deps_;
+};
+
+}  // namespace billmesh::webhook
