@@ -20,6 +20,8 @@ CREATE TABLE billing.entities (
   CONSTRAINT entities_slug_check CHECK (slug IS NULL OR kind = 'workspace'),
   CONSTRAINT entities_revision_check CHECK (revision >= 1)
 );
+-- The user entities of a subject: looked up with each of its requests that names no entity.
+CREATE INDEX entities_owner_idx ON billing.entities (env, owner_subject) WHERE kind = 'user';
 
 CREATE TABLE billing.entity_members (
   entity_id uuid NOT NULL,

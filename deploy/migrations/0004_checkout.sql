@@ -99,6 +99,7 @@ CREATE UNIQUE INDEX provider_steps_operation_ordinal_key ON billing.provider_ste
 -- CHK-10: at most one customer creation in flight for an entity.
 CREATE UNIQUE INDEX provider_steps_one_pending_customer_key ON billing.provider_steps (entity_id, provider)
   WHERE operation_id IS NULL AND outcome = 'pending';
+CREATE INDEX provider_steps_entity_owned_idx ON billing.provider_steps (entity_id) WHERE operation_id IS NULL;
 
 CREATE TABLE billing.checkout_sessions (
   id uuid NOT NULL,

@@ -78,6 +78,6 @@ GRANT UPDATE ON billing.outbox_jobs TO reconciler_system;
 GRANT SELECT, UPDATE ON billing.remediations TO reconciler_system;
 GRANT SELECT ON billing.checkout_sessions, billing.subscriptions, billing.subscription_items, billing.invoices,
   billing.request_idempotency, billing.provider_steps, billing.entity_customers, billing.webhook_events,
-  billing.entitlements TO reconciler_system;
+  billing.webhook_event_keys, billing.entitlements TO reconciler_system;
 
 GRANT EXECUTE ON FUNCTION billing.ensure_partitions(text, integer) TO webhook_system, checkout_system, reconciler_system;

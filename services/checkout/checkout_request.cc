@@ -1,0 +1,90 @@
+#include "services/checkout/checkout_request.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/crypto/crypto.h"
+#include "common/json/json.h"
+#include "common/status/status.h"
+#include "nlohmann/json.hpp"
+#include "services/checkout/redirect_path.h"
+
+namespace billmesh::checkout {
+namespace {
+
+bool IsPrintable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_isprint(c); });
+}
+
+absl::Status Invalid(const char* field, std::string_view what) {
+  return Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT, absl::StrCat(field, " ", AbslView(what)), {{"field", field}});
+}
+
+// Members of a document; empty or 0 where it has none of the type.
+std::string Text(const nlohmann::json& document, const char* name) {
+  const auto it = document.find(name);
+  return it != document.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
+int64_t Integer(const nlohmann::json& document, const char* name) {
+  const auto it = document.find(name);
+  return it != document.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
+}
+
+absl::Status CheckPath(std::string_view path, const char* field) {
+  if (path.empty()) return Invalid(field, "is required");
+  return JoinRedirect("", path, field).status();
+}
+
+}  // namespace
+
+absl::Status CheckClientKey(std::string_view client_key) {
+  if (client_key.empty()) {
+    return Fail(Reason::FAILURE_REASON_IDEMPOTENCY_KEY_REQUIRED, "this write needs an Idempotency-Key");
+  }
+  if (client_key.size() > kMaxClientKey || !IsPrintable(client_key)) {
+    return Invalid("idempotency_key", "must be 1 to 255 printable ASCII characters");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOrder(const CheckoutOrder& order) {
+  if (order.plan_code.empty()) return Invalid("plan_code", "is required");
+  if (order.plan_code.size() > kMaxPlanCode || !IsPrintable(order.plan_code)) {
+    return Invalid("plan_code", "must be at most 128 printable ASCII characters");
+  }
+  if (order.seats < 0 || order.seats > kMaxSeats) return Invalid("seats", "must be 0 to 1000000");
+  RETURN_IF_ERROR(CheckPath(order.success_path, "success_path"));
+  return CheckPath(order.cancel_path, "cancel_path");
+}
+
+absl::StatusOr<std::string> EncodeOrder(const CheckoutOrder& order) {
+  return json::Canonical({{"plan_code", order.plan_code},
+                          {"success_path", order.success_path},
+                          {"cancel_path", order.cancel_path},
+                          {"seats", order.seats}});
+}
+
+absl::StatusOr<CheckoutOrder> DecodeOrder(std::string_view canonical) {
+  ASSIGN_OR_RETURN(const nlohmann::json order, json::Parse(canonical));
+  return CheckoutOrder{Text(order, "plan_code"), Text(order, "success_path"), Text(order, "cancel_path"),
+                       Integer(order, "seats")};
+}
+
+std::string Fingerprint(std::string_view canonical_request) { return crypto::Sha256Hex(canonical_request); }
+
+absl::StatusOr<std::string> EncodeAnswer(const CheckoutAnswer& answer) {
+  return json::Canonical({{"operation", answer.operation},
+                          {"url", answer.url},
+                          {"checkout_session_id", answer.checkout_session_id},
+                          {"expires_at", answer.expires_at_unix_seconds}});
+}
+
+absl::StatusOr<CheckoutAnswer> DecodeAnswer(std::string_view canonical) {
+  ASSIGN_OR_RETURN(const nlohmann::json answer, json::Parse(canonical));
+  return CheckoutAnswer{Text(answer, "operation"), Text(answer, "url"), Text(answer, "checkout_session_id"),
+                        Integer(answer, "expires_at")};
+}
+
+}  // namespace billmesh::checkout

@@ -1,0 +1,49 @@
+// One client write as it is stored (IDM): the row of request_idempotency, and what is answered.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "absl/time/time.h"
+#include "common/status/status.h"
+
+namespace billmesh::checkout {
+
+enum class OperationStatus { kPending, kSucceeded, kFailed, kExpired };
+
+struct Operation {
+  std::string id;
+  std::string env;
+  std::string entity_id;
+  std::string action;
+  std::string client_key;
+  std::string fingerprint;        // hex SHA-256 of canonical_request
+  std::string canonical_request;  // canonical JSON, the action's own
+  std::string operation_key;      // what the provider's metadata carry
+  std::string actor;
+  OperationStatus status = OperationStatus::kPending;
+  std::string lease_owner;    // empty once it ended
+  absl::Time lease_until;     // InfinitePast once it ended
+  int64_t lease_version = 0;  // the fence (IDM-13)
+  std::string failure_code;   // of failed and expired ones
+  std::string response;       // of succeeded ones: canonical JSON
+  std::string provider;
+  std::string plan_code;  // empty for actions without a plan
+  int64_t plan_version = 0;
+  std::optional<absl::Time> session_expires_at_upper_bound;
+  absl::Time created_at;
+};
+
+// A business outcome that isn't success: a value, so that the transaction that found it commits.
+struct Refusal {
+  Reason reason = Reason::FAILURE_REASON_UNSPECIFIED;
+  std::string message;
+  Metadata metadata = {};
+};
+
+// What the client is told: the response's canonical JSON, or a refusal.
+using Answer = std::variant<std::string, Refusal>;
+
+}  // namespace billmesh::checkout

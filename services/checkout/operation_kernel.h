@@ -1,0 +1,109 @@
+// The one orchestration of client writes: claim → freeze → call → finalize, over frozen steps. Actions plug
+// into it (action.h); none has a copy of its own.
+//
+//   Tx A   lock the entity; replay, refuse, or claim the key and freeze the first step       (Open)
+//   Tx R1  instead, for a pending operation whose lease expired: take over the lease         (Open)
+//   call   the provider, with no transaction open                                            (StepRunner)
+//   Tx B   same locks, fence; store what the step made; freeze the next step, or end the operation (Settle)
+//
+// Recovery's R2 is Tx B. An outcome that nobody knows ends nothing: the row stays pending, and the next holder goes
+// on from the frozen step.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/db/pool.h"
+#include "common/ids/id_generator.h"
+#include "common/provider/object_format.h"
+#include "common/provider/payment_provider.h"
+#include "common/time/clock.h"
+#include "services/checkout/action.h"
+#include "services/checkout/operation.h"
+#include "services/checkout/step_runner.h"
+
+namespace billmesh::checkout {
+
+struct KernelTimes {
+  absl::Duration lease = absl::Seconds(120);
+  absl::Duration call_timeout = absl::Seconds(20);  // of one provider call, its retries included
+};
+
+class OperationKernel {
+ public:
+  // All references must outlive the kernel.
+  struct Deps {
+    db::Pool& pool;
+    Clock& clock;
+    IdGenerator& ids;
+    provider::PaymentProvider& provider;
+    const provider::ObjectFormat& format;
+    std::string env;                   // BILLING_ENV
+    std::string operation_key_secret;  // OPERATION_KEY_SECRET
+    std::string holder;                // this process, unique; names it in lease_owner
+    KernelTimes times;
+  };
+  explicit OperationKernel(Deps deps);
+
+  // Runs a client's write to its end, or replays it. Returns the response's canonical JSON, or the refusal's reason
+  // with its metadata. REQUEST_IN_PROGRESS while somebody else has the lease and after an unknown outcome. Blocks for
+  // at most about half the lease; thread safe.
+  absl::StatusOr<std::string> Run(Action& action, const WriteRequest& request);
+
+ private:
+  // One Run: the ids that it would claim with, so that a commit in doubt is recognized.
+  struct Attempt {
+    Action& action;
+    const WriteRequest& request;
+    std::string operation_id;
+    std::string lease_owner;
+    absl::StatusOr<provider::Provenance> provenance;
+    bool consulted = false;
+  };
+  // The lease is ours, and this step is next.
+  struct Held {
+    Operation operation;
+    NextStep next;
+    Holding holding;
+    bool taken_over = false;
+  };
+  // The operation ended before; nothing was written.
+  struct Replayed {
+    Answer answer;
+  };
+  using Opening = std::variant<Answer, Replayed, Consult, Held>;
+  using Settlement = std::variant<Answer, NextStep>;
+
+  absl::StatusOr<Opening> Open(const Attempt& attempt);
+  absl::StatusOr<Opening> OpenNew(const Attempt& attempt, const ActionContext& context, absl::Duration read_at);
+  absl::StatusOr<Opening> OpenExisting(const Attempt& attempt, const ActionContext& context, Operation operation,
+                                       absl::Duration read_at);
+  absl::StatusOr<Opening> Hold(const Attempt& attempt, const ActionContext& context, Operation operation,
+                               bool taken_over, absl::Duration read_at);
+  absl::Status Ask(const Attempt& attempt, const Consult& consult);
+  absl::StatusOr<Answer> Drive(const Attempt& attempt, Held held);
+  absl::StatusOr<Settlement> Settle(const Attempt& attempt, const Held& held, const StepVerdict& verdict);
+  absl::StatusOr<Settlement> SettleUnderFence(const Attempt& attempt, const ActionContext& context,
+                                              const Operation& operation, const FrozenStep& step,
+                                              const StepVerdict& verdict);
+  absl::StatusOr<Settlement> End(const Attempt& attempt, db::Tx& tx, const Operation& operation,
+                                 const Progress& progress);
+  absl::StatusOr<Answer> LeavePending(const Attempt& attempt, const Operation& operation, std::string_view why);
+
+  // Runs fn in a tenant transaction of the owner, with its lock taken first.
+  using InContext = std::function<absl::Status(const ActionContext&)>;
+  absl::Status WithEntityLocked(const Attempt& attempt, const InContext& fn);
+  absl::Status Audit(db::Tx& tx, const Attempt& attempt, const std::string& action, const Operation* operation,
+                     std::string_view code, std::string_view why = "");
+  Operation NewOperation(const Attempt& attempt, const Claim& claim) const;
+
+  const Deps deps_;
+  const StepRunner runner_;
+};
+
+}  // namespace billmesh::checkout
