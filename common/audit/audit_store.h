@@ -12,6 +12,7 @@
 namespace billmesh::audit {
 
 // Actions of AUD-1. Names are contractual.
+inline constexpr char kCheckoutStarted[] = "BILLING_CHECKOUT_STARTED";
 inline constexpr char kCheckoutCreated[] = "BILLING_CHECKOUT_CREATED";
 inline constexpr char kCheckoutRefused[] = "BILLING_CHECKOUT_REFUSED";
 inline constexpr char kCheckoutCompleted[] = "BILLING_CHECKOUT_COMPLETED";
@@ -21,7 +22,9 @@ inline constexpr char kMembershipChanged[] = "BILLING_MEMBERSHIP_CHANGED";
 inline constexpr char kEntityCreated[] = "BILLING_ENTITY_CREATED";
 inline constexpr char kCustomerLinked[] = "BILLING_CUSTOMER_LINKED";
 inline constexpr char kCatalogApplied[] = "BILLING_CATALOG_APPLIED";
+inline constexpr char kCheckoutSessionOpened[] = "BILLING_CHECKOUT_SESSION_OPENED";
 inline constexpr char kCheckoutSessionExpired[] = "BILLING_CHECKOUT_SESSION_EXPIRED";
+inline constexpr char kCheckoutSessionAbandoned[] = "BILLING_CHECKOUT_SESSION_ABANDONED";
 inline constexpr char kOutboxRequeued[] = "BILLING_OUTBOX_REQUEUED";
 
 struct Record {

@@ -163,7 +163,7 @@ void Mesh::Start(const std::string& name) {
   const bool up = WaitUntil([&] { return Ready(name) || !processes_[name]->running(); }, absl::Seconds(30));
   if (!up || !processes_[name]->running()) {
     RunCommand({"sh", "-c", "tail -n 5 " + directory_ + "/" + name + ".log >&2"}, {});
-    Die(name + " does not become ready");
+    Die(name + " does not become ready: " + (name == "stripesim" ? "" : Send("GET", probe_url(name) + "/readyz").body));
   }
   ready_after_[name] = absl::FromChrono(std::chrono::steady_clock::now() - begun);
 }

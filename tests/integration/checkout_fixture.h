@@ -1,0 +1,247 @@
+// The checkout service in this process, on a database of its own and a Stripe simulator of its own.
+#pragma once
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/auth/identity.h"
+#include "common/http/client.h"
+#include "common/status/status.h"
+#include "common/stripe/client.h"
+#include "common/stripe/client_format.h"
+#include "common/testing/process.h"
+#include "common/testing/shared_data.h"
+#include "common/testing/test_database.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "services/checkout/checkout_service.h"
+
+namespace billmesh::checkout {
+
+using nlohmann::json;
+using StatusOrAnswer = absl::StatusOr<CheckoutAnswer>;
+
+inline constexpr char kSecretKey[] = "sk_test_integration";
+
+// A simulator process, and its control API.
+class Simulator {
+ public:
+  Simulator() : directory_(::testing::TempDir() + "billmesh_sim_" + std::to_string(::getpid()) + "_" + NextNumber()) {
+    std::filesystem::create_directories(directory_);
+    const std::string port_file = directory_ + "/port";
+    std::vector<std::string> argv = {STRIPESIM_BINARY, "--listen=127.0.0.1:0", "--port-file=" + port_file,
+                                     std::string("--secret-key=") + kSecretKey};
+    const auto data = testing::FindSharedData();
+    if (data.has_value()) {
+      argv.push_back("--schemas=" + (*data / "stripe-requests-2026-10-28.endive.json").string());
+    }
+    process_ = std::make_unique<testing::Process>(argv, std::map<std::string, std::string>{}, directory_ + "/log");
+    const bool up = testing::WaitUntil([&] { return std::filesystem::exists(port_file); });
+    EXPECT_TRUE(up) << testing::ReadWholeFile(directory_ + "/log");
+    url_ = "http://127.0.0.1:" + testing::ReadWholeFile(port_file);
+    while (!url_.empty() && url_.back() == '\n') url_.pop_back();
+  }
+  ~Simulator() {
+    process_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  const std::string& url() const { return url_; }
+
+  json Control(const std::string& method, const std::string& path, const json& body = nullptr) {
+    return Send(method, "/_sim/" + path, body.is_null() ? "" : body.dump(), "application/json");
+  }
+  json Api(const std::string& method, const std::string& path, const std::string& form = "") {
+    return Send(method, path, form, "application/x-www-form-urlencoded");
+  }
+  void Fault(const json& match, const std::string& action, json more = json::object()) {
+    more["match"] = match;
+    more["action"] = action;
+    Control("POST", "faults", more);
+  }
+  void ClearFaults() { Control("DELETE", "faults"); }
+  int64_t Count(const std::string& name) { return Control("GET", "summary").value(name, int64_t{0}); }
+  void AdvanceClock(absl::Duration d) { Control("POST", "clock", {{"advance_s", absl::ToInt64Seconds(d)}}); }
+
+  // The ledger's requests with this verb and path.
+  std::vector<json> Requests(const std::string& method, const std::string& path) {
+    std::vector<json> found;
+    for (const json& entry : Control("GET", "ledger?kind=request&limit=10000")["entries"]) {
+      if (entry["method"] == method && entry["path"] == path) found.push_back(entry);
+    }
+    return found;
+  }
+  std::vector<json> SessionCreates() { return Requests("POST", "/v1/checkout/sessions"); }
+  std::vector<json> CustomerCreates() { return Requests("POST", "/v1/customers"); }
+
+ private:
+  static std::string NextNumber() {
+    static std::atomic<int> number = 0;
+    return std::to_string(++number);
+  }
+  json Send(const std::string& method, const std::string& path, const std::string& body, const std::string& type) {
+    http::ClientRequest request;
+    request.method = method;
+    request.url = url_ + path;
+    request.body = body;
+    request.headers = {{"Content-Type", type}, {"Authorization", std::string("Bearer ") + kSecretKey}};
+    const http::ClientResult result = client_.Send(request);
+    EXPECT_LT(result.response.status, 300) << method << " " << path << ": " << result.error << result.response.body;
+    return json::parse(result.response.body, nullptr, false);
+  }
+
+  const std::string directory_;
+  std::unique_ptr<testing::Process> process_;
+  std::string url_;
+  http::Client client_{{}};
+};
+
+// Whoever provides: the simulator through our client, or a port fake.
+class CheckoutFixture : public ::testing::Test {
+ protected:
+  explicit CheckoutFixture(provider::PaymentProvider* fake = nullptr) {
+    pool_ = &database_.Pool("checkout", 12);
+    provider::PaymentProvider* provider = fake;
+    if (provider == nullptr) {
+      simulator_ = std::make_unique<Simulator>();
+      stripe::ClientOptions options;
+      options.api_base = simulator_->url();
+      options.secret_key = [] { return std::string(kSecretKey); };
+      // One sending a call: what the client's own retries would heal is what these tests are about.
+      options.max_attempts = 1;
+      client_ = std::make_unique<stripe::StripeProvider>(options, database_.clock(), database_.ids());
+      provider = client_.get();
+    }
+    kernel_ = std::make_unique<OperationKernel>(
+        OperationKernel::Deps{.pool = *pool_,
+                              .clock = database_.clock(),
+                              .ids = database_.ids(),
+                              .provider = *provider,
+                              .format = format_,
+                              .env = "test",
+                              .operation_key_secret = "a secret that is long enough for us",
+                              .holder = "checkout/test",
+                              .times = {.call_timeout = absl::Seconds(15)}});
+    action_ = std::make_unique<CheckoutAction>(CheckoutAction::Deps{.ids = database_.ids(),
+                                                                   .format = format_,
+                                                                   .currency = "eur",
+                                                                   .public_base_url = "https://app.example",
+                                                                   .times = {}});
+    service_ = std::make_unique<CheckoutService>(CheckoutService::Deps{
+        .pool = *pool_, .kernel = *kernel_, .action = *action_, .env = "test"});
+    AddSellablePlan("pro", 2900);
+    acme_ = database_.AddWorkspace("acme", "alice");
+  }
+
+  ~CheckoutFixture() override {
+    if (simulator_ == nullptr) return;
+    // Invariants 2 and 3 of every run, whatever it was about.
+    const json summary = simulator_->Control("GET", "summary");
+    EXPECT_EQ(summary["keyless_posts"], setup_posts_) << "a POST without its idempotency key";
+    EXPECT_EQ(summary.value("max_same_key_different_body", 0), 0) << "one key with two bodies";
+    EXPECT_EQ(summary.value("schema_violations", 0), 0) << "a request that the provider's schema refuses";
+  }
+
+  // A plan whose price exists at the simulator too.
+  void AddSellablePlan(const std::string& code, int64_t amount_minor) {
+    database_.AddPlan(code, amount_minor, {});
+    if (simulator_ == nullptr) return;
+    const json product = simulator_->Api("POST", "/v1/products", "name=" + code);
+    const json price = simulator_->Api(
+        "POST", "/v1/prices",
+        absl::StrCat("currency=eur&unit_amount=", amount_minor,
+                     "&recurring%5Binterval%5D=month&product=", product["id"].get<std::string>()));
+    setup_posts_ += 2;
+    database_.Admin("UPDATE billing.plan_prices SET provider_price_id = $1 WHERE provider_price_id = $2",
+                    {price["id"].get<std::string>(), "price_" + code});
+  }
+
+  static auth::Caller User(const std::string& subject) {
+    auth::Caller caller;
+    caller.certificate_name = "spiffe://billmesh/edge";
+    caller.kind = auth::CallerKind::kEdge;
+    caller.user = auth::UserIdentity{.subject = subject};
+    return caller;
+  }
+  static billing::types::v1::EntitySelector Workspace(const std::string& slug) {
+    billing::types::v1::EntitySelector selector;
+    selector.set_workspace(slug);
+    return selector;
+  }
+  StatusOrAnswer Start(const std::string& key, const std::string& plan = "pro", const std::string& workspace = "acme",
+                       const std::string& user = "alice") {
+    return service_->StartCheckout(User(user), Workspace(workspace), key, {plan, "/done", "/back", 0});
+  }
+  absl::StatusOr<CheckoutView> Get(const std::string& operation, const std::string& workspace = "acme",
+                                   const std::string& user = "alice") {
+    return service_->GetCheckout(User(user), Workspace(workspace), operation);
+  }
+  // The code of a refusal; "ok" for none.
+  static std::string CodeOfResult(const StatusOrAnswer& result) {
+    return result.ok() ? "ok" : CodeOf(ReasonOf(result.status()));
+  }
+
+  std::string Value(const std::string& sql) { return database_.Value(sql.c_str()); }
+  int64_t Audits(const std::string& action, const std::string& code = "") {
+    return std::stoll(database_.Value(
+        "SELECT count(*) FROM billing.audit_log a WHERE a.action = $1 AND ($2 = '' OR a.detail->>'code' = $2)",
+        {action, code}));
+  }
+  std::string OperationStatusOf(const std::string& key) {
+    return database_.Value(
+        "SELECT o.status || coalesce(' ' || o.failure_code, '') FROM billing.request_idempotency o WHERE o.client_key = $1",
+        {key});
+  }
+  // A subscription as webhook would have projected it; with `operation_key` it is that operation's own.
+  void AddSubscription(const std::string& entity_id, const std::string& status, const std::string& operation_key = "") {
+    database_.Admin(R"sql(
+      INSERT INTO billing.entity_customers (id, entity_id, provider, provider_customer_id)
+      VALUES (gen_random_uuid(), $1, 'stripe', 'cus_sub_' || left($1::text, 8)) ON CONFLICT DO NOTHING
+    )sql", {entity_id});
+    database_.Admin(R"sql(
+      INSERT INTO billing.subscriptions (id, env, entity_id, provider, provider_subscription_id, provider_customer_id,
+        operation_key, status, is_current, provider_subscription_created_at, provider_updated_at, provider_event_id)
+      SELECT gen_random_uuid(), 'test', $1, 'stripe', 'sub_' || gen_random_uuid(), c.provider_customer_id, nullif($3, ''),
+             $2, $2 NOT IN ('canceled', 'incomplete_expired'), billing.now(), billing.now(), 'evt_1'
+      FROM billing.entity_customers c WHERE c.entity_id = $1 AND c.ended_at IS NULL
+    )sql", {entity_id, status, operation_key});
+  }
+
+  // Makes the provider slow at creating sessions, and runs `meanwhile` while a checkout under `key` waits for it.
+  template <typename F>
+  StatusOrAnswer StartWith(const std::string& key, F meanwhile) {
+    simulator_->Fault({{"path_prefix", "/v1/checkout/sessions"}, {"method", "POST"}, {"count", 1}}, "delay_ms", {{"ms", 700}});
+    StatusOrAnswer result = absl::InternalError("not run");
+    std::thread call([&] { result = Start(key); });
+    const bool frozen = testing::WaitUntil([&] {
+      return database_.Value(R"sql(
+        SELECT count(*) FROM billing.provider_steps s JOIN billing.request_idempotency o ON o.id = s.operation_id
+        WHERE o.client_key = $1
+      )sql", {key}) == "1";
+    });
+    EXPECT_TRUE(frozen);
+    meanwhile();
+    call.join();
+    return result;
+  }
+
+  testing::TestDatabase database_;
+  std::unique_ptr<Simulator> simulator_;
+  stripe::StripeFormat format_;
+  db::Pool* pool_ = nullptr;
+  std::unique_ptr<stripe::StripeProvider> client_;
+  std::unique_ptr<OperationKernel> kernel_;
+  std::unique_ptr<CheckoutAction> action_;
+  std::unique_ptr<CheckoutService> service_;
+  std::string acme_;
+  int64_t setup_posts_ = 0;
+};
+
+}  // namespace billmesh::checkout
