@@ -248,6 +248,8 @@ TEST(KeySetTest, TakesUsableKeysAndLeavesOthersOut) {
 
 TEST(KeySetTest, RefusesMalformedSets) {
   const std::string zeros = crypto::Base64UrlEncode(std::string(32, '\0'));
+  std::string even = crypto::Base64UrlDecode(RsaKey().Jwk()["n"].get<std::string>()).value();
+  even.back() = static_cast<char>(even.back() & 0xfe);
   const std::map<std::string, std::string> refused = {
       {"not JSON", "keys"},
       {"no keys member", "{}"},
@@ -259,6 +261,7 @@ TEST(KeySetTest, RefusesMalformedSets) {
       {"a short coordinate", TestJwks({With(EcKey().Jwk(), "x", "AAAA")})},
       {"a short Ed25519 key", TestJwks({With(EdKey().Jwk(), "x", "AAAA")})},
       {"a weak RSA key", TestJwks({TestKey::Rsa("weak", 1024).Jwk()})},
+      {"an even RSA modulus", TestJwks({With(RsaKey().Jwk(), "n", crypto::Base64UrlEncode(even))})},
       {"an RSA exponent of 1", TestJwks({With(RsaKey().Jwk(), "e", "AQ")})},
       {"a key that is no object", R"({"keys":[1]})"},
       {"an empty kid", TestJwks({With(EcKey().Jwk(), "kid", "")})},

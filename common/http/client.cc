@@ -74,6 +74,21 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
   return bytes;
 }
 
+// Counts the request lines that curl writes.
+struct Outgoing {
+  std::string method_and_space;
+  int requests = 0;
+};
+
+int OnTrace(CURL*, curl_infotype type, char* data, size_t size, void* user) {
+  auto& outgoing = *static_cast<Outgoing*>(user);
+  const std::string_view text(data, size);
+  if (type == CURLINFO_HEADER_OUT && text.substr(0, outgoing.method_and_space.size()) == outgoing.method_and_space) {
+    ++outgoing.requests;
+  }
+  return 0;
+}
+
 struct ListDeleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
@@ -213,8 +228,8 @@ struct Client::Impl {
   }
 
   // Curl may send again by itself, but only where a kept-alive connection died before a byte of an answer came. For a
-  // POST this is safe because each carries an idempotency key; the alternative, a new connection per request, would
-  // triple the latency.
+  // POST this is safe because each carries an idempotency key, and it is told, because a refusal of the second sending
+  // says nothing of the first; the alternative, a new connection per request, would triple the latency.
   ClientResult Perform(CURL* handle, const ClientRequest& request, absl::Duration timeout) const {
     Incoming incoming;
     incoming.max_body_bytes = options.max_body_bytes;
@@ -229,16 +244,23 @@ struct Client::Impl {
     curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, OnHeader);
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, &incoming);
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, error);
+    Outgoing outgoing{request.method + " "};
+    curl_easy_setopt(handle, CURLOPT_VERBOSE, 1L);  // for the trace alone: nothing is printed
+    curl_easy_setopt(handle, CURLOPT_DEBUGFUNCTION, OnTrace);
+    curl_easy_setopt(handle, CURLOPT_DEBUGDATA, &outgoing);
 
     const CURLcode code = curl_easy_perform(handle);
     ClientResult result;
+    result.sent_again = outgoing.requests > 1;
     if (code != CURLE_OK) {
       result.failure = Classify(handle, code);
       result.error = !incoming.fault.empty() ? incoming.fault : *error != '\0' ? error : curl_easy_strerror(code);
       return result;
     }
     if (!incoming.head_complete) {  // curl takes a connection that ends within the head for a whole answer
-      return ClientResult{TransportFailure::kUnknown, "the answer ended within its head", {}};
+      result.failure = TransportFailure::kUnknown;
+      result.error = "the answer ended within its head";
+      return result;
     }
     long status = 0;  // NOLINT(google-runtime-int)
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
@@ -264,12 +286,12 @@ Client::~Client() {
 ClientResult Client::Send(const ClientRequest& request) {
   const absl::Duration start = impl_->clock.Monotonic();
   if (!IsWellFormed(request)) {
-    return ClientResult{TransportFailure::kNotSent, "the request's method, URL or a header is malformed", {}};
+    return ClientResult{TransportFailure::kNotSent, "the request's method, URL or a header is malformed"};
   }
   CURL* handle = request.timeout > absl::ZeroDuration() ? impl_->Acquire(request.timeout) : nullptr;
-  if (handle == nullptr) return ClientResult{TransportFailure::kNotSent, "timed out waiting for a connection", {}};
+  if (handle == nullptr) return ClientResult{TransportFailure::kNotSent, "timed out waiting for a connection"};
   const absl::Duration left = request.timeout - (impl_->clock.Monotonic() - start);
-  ClientResult result{TransportFailure::kNotSent, "timed out waiting for a connection", {}};
+  ClientResult result{TransportFailure::kNotSent, "timed out waiting for a connection"};
   if (left > absl::ZeroDuration()) result = impl_->Perform(handle, request, left);
   impl_->Release(handle);
   return result;

@@ -39,6 +39,9 @@ enum class TransportFailure {
 struct ClientResult {
   TransportFailure failure = TransportFailure::kNone;
   std::string error;  // in words; set unless kNone
+  // A kept-alive connection died before a byte of an answer came, and the request was sent again on a new one: the first
+  // sending may have been read all the same, and what is told here is the answer to the second.
+  bool sent_again = false;
   ClientResponse response;
 };
 

@@ -210,6 +210,31 @@ TEST(ClientTest, ADeadKeptConnectionAndThenARefusalIsUnknown) {
   EXPECT_EQ(result.failure, TransportFailure::kUnknown) << result.error;
 }
 
+TEST(ClientTest, TellsWhenADeadKeptConnectionMadeItSendAgain) {
+  RawServer server([](RawServer& self) {
+    {
+      RawConnection kept = self.Accept();
+      kept.ReadMessage();
+      kept.Send(kOk);
+      kept.ReadMessage();
+      kept.Reset();
+    }
+    RawConnection fresh = self.Accept();
+    fresh.ReadMessage();
+    fresh.Send(kOk);
+  });
+  Client client({});
+  ClientRequest request = Get(Url(server.port()));
+  request.method = "POST";
+  request.body = "a=1";
+  const ClientResult first = client.Send(request);
+  EXPECT_EQ(first.response.status, 200) << first.error;
+  EXPECT_FALSE(first.sent_again);
+  const ClientResult second = client.Send(request);
+  EXPECT_EQ(second.response.status, 200) << second.error;
+  EXPECT_TRUE(second.sent_again);
+}
+
 TEST(ClientTest, LargeAnswersAreCutOff) {
   for (const char* framing : {"Content-Length: 2000\r\n\r\n", "\r\n"}) {
     RawServer server([framing](RawServer& self) {

@@ -214,6 +214,8 @@ CallResult StripeProvider::SendUntilSettled(const Call& call, const CallOptions&
     http::ClientRequest request = MakeRequest(call);
     request.timeout = give_up - clock_.Monotonic();
     const http::ClientResult sent = http_.Send(request);
+    // The transport sent it twice, and this is the answer to the second sending only.
+    if (is_write && sent.sent_again) earlier_unknown = true;
     const Answer answer = ReadAnswer(sent, result);
     result.outcome = ClassifyAnswer(answer, earlier_unknown);
     WatchApiVersion(sent.response);

@@ -49,7 +49,6 @@ constexpr Entry kFilters[] = {
     {"status", "status"},
     {"subscription", "subscription"},
     {provider::kLookupKeyFilter, "lookup_keys[0]"},
-    {provider::kLookupKeyFilter, "lookup_keys[0]"},
 };
 
 template <size_t kSize>

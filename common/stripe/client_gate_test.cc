@@ -1,11 +1,11 @@
 #include "common/stripe/client_gate.h"
 
-#include <chrono>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "common/testing/test_database.h"
 #include "gtest/gtest.h"
 
 namespace billmesh::stripe {
@@ -13,12 +13,8 @@ namespace {
 
 using provider::Priority;
 
-// Waits until so many calls wait at the gate; bounded.
 void AwaitWaiting(const CallGate& gate, size_t count) {
-  for (int i = 0; i < 10'000 && gate.waiting() != count; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  ASSERT_EQ(gate.waiting(), count);
+  ASSERT_TRUE(testing::WaitUntil([&] { return gate.waiting() == count; }));
 }
 
 TEST(CallGateTest, GivesUpWhenNoPlaceIsHadInTime) {

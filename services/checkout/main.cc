@@ -13,9 +13,8 @@
 #include "services/checkout/checkout_config.h"
 #include "services/checkout/checkout_server.h"
 
+namespace billmesh {
 namespace {
-
-using namespace billmesh;  // NOLINT: a parts list
 
 constexpr char kProgram[] = "billmesh-checkout";
 constexpr char kSummary[] = "Sells plans to billable entities, each purchase exactly once, whatever crashes.";
@@ -63,9 +62,7 @@ int Run(const config::Config& config) {
   return daemon.Serve({&checkouts, &accounts, &catalog});
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   const config::Parsed parsed =
       config::Parse(kProgram, kSummary, checkout::CheckoutSettings(), checkout::CheckoutChecks(), argc, argv,
                     [](const char* name) -> const char* { return std::getenv(name); });
@@ -76,3 +73,8 @@ int main(int argc, char** argv) {
   if (parsed.config->check_only()) return 0;
   return Run(*parsed.config);
 }
+
+}  // namespace
+}  // namespace billmesh
+
+int main(int argc, char** argv) { return billmesh::Main(argc, argv); }

@@ -64,8 +64,8 @@ bool HasDotSegment(std::string_view path) {
 std::string DecodeLeniently(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
-    const bool escape = text[i] == '%' && i + 2 < text.size() && absl::ascii_isxdigit(text[i + 1]) &&
-                        absl::ascii_isxdigit(text[i + 2]);
+    const bool escape =
+        text[i] == '%' && i + 2 < text.size() && absl::ascii_isxdigit(text[i + 1]) && absl::ascii_isxdigit(text[i + 2]);
     if (escape) {
       out += absl::HexStringToBytes(AbslView(text.substr(i + 1, 2)));
       i += 2;

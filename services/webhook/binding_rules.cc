@@ -100,6 +100,10 @@ Binding Bind(Owner owner, const EventKeys& keys, const Evidence& evidence, std::
   const Found found = Find(keys, evidence);
   const Named named = NamedEntity(found);
   if (named.entity_id.empty()) {
+    // A session without our key is no checkout of ours, and no link made later will make it one.
+    if (owner == Owner::kCheckoutSessions && !keys.correlation.operation_key.has_value()) {
+      return {Disposition::kIgnored, "", kNotOurCheckout};
+    }
     if (keys.correlation.env.has_value() && *keys.correlation.env != env) {
       return {Disposition::kIgnored, "", kEnvironmentMismatch};
     }

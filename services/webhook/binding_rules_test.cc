@@ -98,6 +98,11 @@ TEST(BindingTest, AnotherDeploymentsEventIsIgnoredOnlyWhereNothingStoredMatches)
   EXPECT_EQ(Verdict(Owner::kSubscriptions, Keys("cus_unknown", {.env = "test"})), "parked nothing_stored_matches");
 }
 
+TEST(BindingTest, ASessionWithoutOurKeyIsNotOurs) {
+  EXPECT_EQ(Verdict(Owner::kCheckoutSessions, Keys("cus_unknown")), "ignored not_our_checkout");
+  EXPECT_EQ(Verdict(Owner::kCheckoutSessions, Keys(std::nullopt)), "ignored not_our_checkout");
+}
+
 TEST(BindingTest, AKnownSubscriptionMayLearnItsOperation) {
   EventKeys keys = Keys("cus_a", {.operation_key = "op_a"});
   keys.subscription_id = "sub_foreign";

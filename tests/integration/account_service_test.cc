@@ -244,7 +244,7 @@ class SubscriptionTest : public AccountServiceTest {
     database_.Admin(R"sql(
       INSERT INTO billing.subscription_items (id, entity_id, subscription_id, provider, provider_item_id, provider_price_id,
                                               quantity, current_period_start, current_period_end)
-      VALUES ($1, $2, $3, 'stripe', $1::text, $4, $5, '2027-01-01 00:00:00+00', '2027-02-01 00:00:00+00')
+      VALUES ($1, $2, $3, 'stripe', gen_random_uuid()::text, $4, $5, '2027-01-01 00:00:00+00', '2027-02-01 00:00:00+00')
     )sql",
                     {database_.ids().NewId(), entity_id, subscription_id, price, quantity});
   }

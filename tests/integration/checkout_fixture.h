@@ -22,7 +22,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "services/checkout/checkout_action.h"
 #include "services/checkout/checkout_service.h"
+#include "services/checkout/operation_kernel.h"
 
 namespace billmesh::checkout {
 
@@ -72,13 +74,24 @@ class Simulator {
 
   // The ledger's requests with this verb and path.
   std::vector<json> Requests(const std::string& method, const std::string& path) {
+    const json ledger = Control("GET", "ledger?kind=request&limit=10000");
     std::vector<json> found;
-    for (const json& entry : Control("GET", "ledger?kind=request&limit=10000")["entries"]) {
+    for (const json& entry : ledger["entries"]) {
       if (entry["method"] == method && entry["path"] == path) found.push_back(entry);
     }
     return found;
   }
   std::vector<json> SessionCreates() { return Requests("POST", "/v1/checkout/sessions"); }
+  // The id of the one checkout session that was made.
+  std::string OnlySession() {
+    const json ledger = Control("GET", "ledger?kind=effect&limit=10000");
+    std::vector<std::string> made;
+    for (const json& effect : ledger["entries"]) {
+      if (effect["object"] == "checkout.session" && effect["effect"] == "created") made.push_back(effect["id"]);
+    }
+    EXPECT_EQ(made.size(), 1u);
+    return made.empty() ? "" : made[0];
+  }
   std::vector<json> CustomerCreates() { return Requests("POST", "/v1/customers"); }
 
  private:
@@ -106,7 +119,7 @@ class Simulator {
 // Whoever provides: the simulator through our client, or a port fake.
 class CheckoutFixture : public ::testing::Test {
  protected:
-  explicit CheckoutFixture(provider::PaymentProvider* fake = nullptr) {
+  explicit CheckoutFixture(provider::PaymentProvider* fake = nullptr, Clock* clock = nullptr) {
     pool_ = &database_.Pool("checkout", 12);
     provider::PaymentProvider* provider = fake;
     if (provider == nullptr) {
@@ -121,7 +134,7 @@ class CheckoutFixture : public ::testing::Test {
     }
     kernel_ = std::make_unique<OperationKernel>(
         OperationKernel::Deps{.pool = *pool_,
-                              .clock = database_.clock(),
+                              .clock = clock != nullptr ? *clock : database_.clock(),
                               .ids = database_.ids(),
                               .provider = *provider,
                               .format = format_,
@@ -130,12 +143,12 @@ class CheckoutFixture : public ::testing::Test {
                               .holder = "checkout/test",
                               .times = {.call_timeout = absl::Seconds(15)}});
     action_ = std::make_unique<CheckoutAction>(CheckoutAction::Deps{.ids = database_.ids(),
-                                                                   .format = format_,
-                                                                   .currency = "eur",
-                                                                   .public_base_url = "https://app.example",
-                                                                   .times = {}});
-    service_ = std::make_unique<CheckoutService>(CheckoutService::Deps{
-        .pool = *pool_, .kernel = *kernel_, .action = *action_, .env = "test"});
+                                                                    .format = format_,
+                                                                    .currency = "eur",
+                                                                    .public_base_url = "https://app.example",
+                                                                    .times = {}});
+    service_ = std::make_unique<CheckoutService>(
+        CheckoutService::Deps{.pool = *pool_, .kernel = *kernel_, .action = *action_, .env = "test"});
     AddSellablePlan("pro", 2900);
     acme_ = database_.AddWorkspace("acme", "alice");
   }
@@ -154,10 +167,10 @@ class CheckoutFixture : public ::testing::Test {
     database_.AddPlan(code, amount_minor, {});
     if (simulator_ == nullptr) return;
     const json product = simulator_->Api("POST", "/v1/products", "name=" + code);
-    const json price = simulator_->Api(
-        "POST", "/v1/prices",
-        absl::StrCat("currency=eur&unit_amount=", amount_minor,
-                     "&recurring%5Binterval%5D=month&product=", product["id"].get<std::string>()));
+    const json price =
+        simulator_->Api("POST", "/v1/prices",
+                        absl::StrCat("currency=eur&unit_amount=", amount_minor,
+                                     "&recurring%5Binterval%5D=month&product=", product["id"].get<std::string>()));
     setup_posts_ += 2;
     database_.Admin("UPDATE billing.plan_prices SET provider_price_id = $1 WHERE provider_price_id = $2",
                     {price["id"].get<std::string>(), "price_" + code});
@@ -196,35 +209,40 @@ class CheckoutFixture : public ::testing::Test {
   }
   std::string OperationStatusOf(const std::string& key) {
     return database_.Value(
-        "SELECT o.status || coalesce(' ' || o.failure_code, '') FROM billing.request_idempotency o WHERE o.client_key = $1",
+        "SELECT o.status || coalesce(' ' || o.failure_code, '') FROM billing.request_idempotency o WHERE o.client_key "
+        "= $1",
         {key});
   }
   // A subscription as webhook would have projected it; with `operation_key` it is that operation's own.
   void AddSubscription(const std::string& entity_id, const std::string& status, const std::string& operation_key = "") {
     database_.Admin(R"sql(
       INSERT INTO billing.entity_customers (id, entity_id, provider, provider_customer_id)
-      VALUES (gen_random_uuid(), $1, 'stripe', 'cus_sub_' || left($1::text, 8)) ON CONFLICT DO NOTHING
-    )sql", {entity_id});
+      VALUES (gen_random_uuid(), $1, 'stripe', $2) ON CONFLICT DO NOTHING
+    )sql",
+                    {entity_id, "cus_of_" + entity_id});
     database_.Admin(R"sql(
       INSERT INTO billing.subscriptions (id, env, entity_id, provider, provider_subscription_id, provider_customer_id,
         operation_key, status, is_current, provider_subscription_created_at, provider_updated_at, provider_event_id)
-      SELECT gen_random_uuid(), 'test', $1, 'stripe', 'sub_' || gen_random_uuid(), c.provider_customer_id, nullif($3, ''),
-             $2, $2 NOT IN ('canceled', 'incomplete_expired'), billing.now(), billing.now(), 'evt_1'
+      SELECT gen_random_uuid(), 'test', c.entity_id, 'stripe', 'sub_' || gen_random_uuid(), c.provider_customer_id, nullif($3, ''),
+             $2, $4, billing.now(), billing.now(), 'evt_1'
       FROM billing.entity_customers c WHERE c.entity_id = $1 AND c.ended_at IS NULL
-    )sql", {entity_id, status, operation_key});
+    )sql",
+                    {entity_id, status, operation_key, status != "canceled" && status != "incomplete_expired"});
   }
 
   // Makes the provider slow at creating sessions, and runs `meanwhile` while a checkout under `key` waits for it.
   template <typename F>
   StatusOrAnswer StartWith(const std::string& key, F meanwhile) {
-    simulator_->Fault({{"path_prefix", "/v1/checkout/sessions"}, {"method", "POST"}, {"count", 1}}, "delay_ms", {{"ms", 700}});
+    simulator_->Fault({{"path_prefix", "/v1/checkout/sessions"}, {"method", "POST"}, {"count", 1}}, "delay_ms",
+                      {{"ms", 700}});
     StatusOrAnswer result = absl::InternalError("not run");
     std::thread call([&] { result = Start(key); });
     const bool frozen = testing::WaitUntil([&] {
       return database_.Value(R"sql(
         SELECT count(*) FROM billing.provider_steps s JOIN billing.request_idempotency o ON o.id = s.operation_id
         WHERE o.client_key = $1
-      )sql", {key}) == "1";
+      )sql",
+                             {key}) == "1";
     });
     EXPECT_TRUE(frozen);
     meanwhile();

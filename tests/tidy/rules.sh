@@ -100,7 +100,7 @@ header_of() {
 house_rules() {
   forbid getenv "$CODE" "$TESTS|(^|/)main\.cc$|^common/(config|fault)/|^deploy/billctl/" '[^a-z_]getenv *\(' 'flags and environment are read in main.cc only'
   forbid mutex "$CODE" '' 'absl::Mutex|absl/synchronization' 'std::mutex: the sanitizers cannot see into the packaged Abseil'
-  forbid using-namespace "$CODE" '' '^[[:space:]]*using namespace ' 'names are qualified'
+  forbid using-namespace "$CODE" '(^|/)main\.cc$' '^[[:space:]]*using namespace ' 'names are qualified'
   forbid standard-output '^(common|services)/.*\.cc$' '_test\.cc$|(^|/)main\.cc$|^common/testing/' 'std::(cout|cerr|clog)|[^a-z_n]printf *\(' \
     'daemons speak through common/telemetry'
 }
@@ -139,10 +139,10 @@ every_source_tested() {
   local file
   grep -E '^(common|services)/.*\.cc$' "$SCRATCH/files" | grep -vE "$TESTS|/main\.cc$|_(server|config)\.cc$" >"$SCRATCH/sources" || true
   grep -E "$TESTS" "$SCRATCH/files" | grep -E "$CODE" | included_headers >"$SCRATCH/tested" || true
-  # Three steps inwards are as deep as a room may be.
-  reach_inner_headers
-  reach_inner_headers
-  reach_inner_headers
+  # Four steps inwards are as deep as a room may be.
+  for _ in 1 2 3 4; do
+    reach_inner_headers
+  done
   while IFS= read -r file; do
     [[ -f ${file%.cc}.h ]] || continue
     grep -qxF "${file%.cc}.h" "$SCRATCH/tested" || grep -qE "^$file " "$HERE/untested.txt" \
@@ -158,12 +158,22 @@ included_headers() {
   tr '\n' '\0' | xargs -0 -r grep -hoE '^#include "[^"]+"' | cut -d'"' -f2 | sort -u
 }
 
-# Adds the headers of the same folder that tested sources include.
+# Adds the headers of the same folder that tested headers and their sources include.
 reach_inner_headers() {
   local file
   while IFS= read -r file; do
-    grep -qxF "${file%.cc}.h" "$SCRATCH/tested" || continue
-    { included_headers <<<"$file" || true; } | { grep -E "^${file%/*}/[^/]+$" || true; }
-  done <"$SCRATCH/sources" >"$SCRATCH/inner"
+    { printf '%s\n' "$file" "${file%.h}.cc" | included_headers 2>/dev/null || true; } | { grep -E "^${file%/*}/[^/]+$" || true; }
+  done < <(grep -E '^(common|services)/' "$SCRATCH/tested"; headerless_sources) >"$SCRATCH/inner"
   sort -u "$SCRATCH/inner" "$SCRATCH/tested" -o "$SCRATCH/tested"
+}
+
+# Sources without a header of their own that implement part of a tested one of their folder.
+headerless_sources() {
+  local file
+  while IFS= read -r file; do
+    [[ ! -f ${file%.cc}.h ]] || continue
+    if included_headers <<<"$file" | grep -E "^${file%/*}/" | grep -qxFf "$SCRATCH/tested"; then
+      echo "$file"
+    fi
+  done <"$SCRATCH/sources"
 }

@@ -41,9 +41,10 @@ forget_old_simulator() {
 migrate() {
   step "applying migrations" "$LOG_DIR/migrate.log"
   database_exists || pg_sql "$(pg_home)" postgres --command="CREATE DATABASE $DATABASE"
-  DATABASE_URL=$(pg_url "$(pg_home)" "$DATABASE") "$(binary_of billctl)" migrate \
+  # Notices about roles that are there already would bury what was applied.
+  DATABASE_URL=$(pg_url "$(pg_home)" "$DATABASE") PGOPTIONS="--client-min-messages=warning" "$(binary_of billctl)" migrate \
     --dir "$BILLMESH_ROOT/deploy/migrations" >"$LOG_DIR/migrate.log" 2>&1 \
-    || fail "billctl migrate failed: $(tail -n 1 "$LOG_DIR/migrate.log") (log: $LOG_DIR/migrate.log)"
+    || fail "billctl migrate failed: $(tail -n 1 "$LOG_DIR/migrate.log") (log: $LOG_DIR/migrate.log); deploy/local/down --purge removes the old database"
   sed 's/^/             /' "$LOG_DIR/migrate.log"
 }
 
