@@ -89,15 +89,15 @@ class Action {
 
   // In Tx A, when no operation has this key. `consulted`: the provider has been asked, don't ask again.
   virtual absl::StatusOr<Admission> Admit(const ActionContext& context, const WriteRequest& request,
-                                          bool consulted) = 0;
+                                          bool consulted) const = 0;
   // The provider's answer to a Consult, in a transaction of its own. The result may be of any outcome.
   virtual absl::Status Consulted(const ActionContext& context, const Consult& consult,
-                                 const provider::CallResult& result) = 0;
+                                 const provider::CallResult& result) const = 0;
   // What comes next: in Tx A after the claim, in R1, and whenever a step has been taken (`done`, whose row
   // is marked already). Freezes the next step if none is pending. Must come to the same result when it is
   // run again after a commit in doubt.
   virtual absl::StatusOr<Progress> Advance(const ActionContext& context, const Operation& operation,
-                                           const StepDone* done) = 0;
+                                           const StepDone* done) const = 0;
   // Invariants of a frozen step, checked before it is sent: an error means that it must not be.
   virtual absl::Status CheckFrozen(const Operation& operation, const FrozenStep& step) const = 0;
 };

@@ -62,7 +62,7 @@ std::string CheckoutAction::audit_created() const { return audit::kCheckoutCreat
 std::string CheckoutAction::audit_refused() const { return audit::kCheckoutRefused; }
 
 absl::StatusOr<Admission> CheckoutAction::Admit(const ActionContext& context, const WriteRequest& request,
-                                                bool consulted) {
+                                                bool consulted) const {
   ASSIGN_OR_RETURN(const auto pending, FindPendingOperation(context.tx, context.entity.id, name()));
   if (pending.has_value()) {
     return Refusal{Reason::FAILURE_REASON_CHECKOUT_IN_PROGRESS,
@@ -82,7 +82,8 @@ absl::StatusOr<Admission> CheckoutAction::Admit(const ActionContext& context, co
 }
 
 // CHK-4: holds past their expiry are abandoned, an overdue session is asked about, anything else that blocks refuses.
-absl::StatusOr<CheckoutAction::Verdict> CheckoutAction::CheckSessions(const ActionContext& context, bool consulted) {
+absl::StatusOr<CheckoutAction::Verdict> CheckoutAction::CheckSessions(const ActionContext& context,
+                                                                      bool consulted) const {
   ASSIGN_OR_RETURN(const auto session, FindBlockingSession(context.tx, context.entity.id));
   if (!session.has_value()) return Verdict();
   if (IsSpentHold(session->status, session->expires_at, context.now)) {
@@ -97,7 +98,7 @@ absl::StatusOr<CheckoutAction::Verdict> CheckoutAction::CheckSessions(const Acti
 }
 
 absl::Status CheckoutAction::Consulted(const ActionContext& context, const Consult& consult,
-                                       const provider::CallResult& result) {
+                                       const provider::CallResult& result) const {
   ASSIGN_OR_RETURN(const auto stored, FindSessionByProviderId(context.tx, deps_.format.provider(), consult.object_id));
   // It moved on while we asked: what is stored is newer.
   if (!stored.has_value() || !IsOverdue(stored->status, stored->expires_at, deps_.times.expiry_grace, context.now)) {
@@ -121,7 +122,8 @@ absl::Status CheckoutAction::Consulted(const ActionContext& context, const Consu
 }
 
 absl::StatusOr<std::variant<ResolvedPlan, Refusal>> CheckoutAction::Resolve(const ActionContext& context,
-                                                                            const CheckoutOrder& order, bool admitted) {
+                                                                            const CheckoutOrder& order,
+                                                                            bool admitted) const {
   ASSIGN_OR_RETURN(const auto plan, FindPlan(context.tx, order.plan_code));
   const std::string provider = deps_.format.provider();
   auto resolved = ResolvePlan(plan.has_value() ? &*plan : nullptr, {.plan_code = order.plan_code,
@@ -140,7 +142,7 @@ absl::StatusOr<std::variant<ResolvedPlan, Refusal>> CheckoutAction::Resolve(cons
 }
 
 absl::StatusOr<Progress> CheckoutAction::Advance(const ActionContext& context, const Operation& operation,
-                                                 const StepDone* done) {
+                                                 const StepDone* done) const {
   const CustomerStepDeps customers{deps_.ids, deps_.format, deps_.times.replay_window};
   if (done != nullptr && done->step.purpose == provider::kCreateCheckoutSession) {
     return FinishSession(context, operation, *done);
@@ -154,7 +156,7 @@ absl::StatusOr<Progress> CheckoutAction::Advance(const ActionContext& context, c
 }
 
 absl::StatusOr<Progress> CheckoutAction::NextForSession(const ActionContext& context, const Operation& operation,
-                                                        const std::string& customer_id) {
+                                                        const std::string& customer_id) const {
   ASSIGN_OR_RETURN(auto step, LastStepOf(context.tx, operation.id));
   if (!step.has_value()) return FreezeSession(context, operation, customer_id);
   NextStep next{.step = *std::move(step)};
@@ -165,7 +167,7 @@ absl::StatusOr<Progress> CheckoutAction::NextForSession(const ActionContext& con
 }
 
 absl::StatusOr<Progress> CheckoutAction::FreezeSession(const ActionContext& context, const Operation& operation,
-                                                       const std::string& customer_id) {
+                                                       const std::string& customer_id) const {
   ASSIGN_OR_RETURN(const CheckoutOrder order, DecodeOrder(operation.canonical_request));
   ASSIGN_OR_RETURN(auto resolved, Resolve(context, order, /*admitted=*/true));
   if (auto* refusal = std::get_if<Refusal>(&resolved)) return *std::move(refusal);
@@ -217,7 +219,7 @@ absl::Status CheckoutAction::CheckFrozen(const Operation& operation, const Froze
 }
 
 absl::StatusOr<Progress> CheckoutAction::FinishSession(const ActionContext& context, const Operation& operation,
-                                                       const StepDone& done) {
+                                                       const StepDone& done) const {
   ASSIGN_OR_RETURN(const provider::CheckoutSession session, deps_.format.ReadCheckoutSession(done.object_json));
   ASSIGN_OR_RETURN(const LiveSubscriptions live,
                    ReadLiveSubscriptions(context.tx, operation.entity_id, operation.operation_key));

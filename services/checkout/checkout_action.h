@@ -48,24 +48,25 @@ class CheckoutAction : public Action {
   std::string audit_refused() const override;
   Reason rejection() const override { return Reason::FAILURE_REASON_CHECKOUT_PROVIDER_ERROR; }
 
-  absl::StatusOr<Admission> Admit(const ActionContext& context, const WriteRequest& request, bool consulted) override;
+  absl::StatusOr<Admission> Admit(const ActionContext& context, const WriteRequest& request,
+                                  bool consulted) const override;
   absl::Status Consulted(const ActionContext& context, const Consult& consult,
-                         const provider::CallResult& result) override;
+                         const provider::CallResult& result) const override;
   absl::StatusOr<Progress> Advance(const ActionContext& context, const Operation& operation,
-                                   const StepDone* done) override;
+                                   const StepDone* done) const override;
   absl::Status CheckFrozen(const Operation& operation, const FrozenStep& step) const override;
 
  private:
   using Verdict = std::optional<Admission>;
-  absl::StatusOr<Verdict> CheckSessions(const ActionContext& context, bool consulted);
+  absl::StatusOr<Verdict> CheckSessions(const ActionContext& context, bool consulted) const;
   absl::StatusOr<std::variant<ResolvedPlan, Refusal>> Resolve(const ActionContext& context, const CheckoutOrder& order,
-                                                              bool admitted);
+                                                              bool admitted) const;
   absl::StatusOr<Progress> NextForSession(const ActionContext& context, const Operation& operation,
-                                          const std::string& customer_id);
+                                          const std::string& customer_id) const;
   absl::StatusOr<Progress> FreezeSession(const ActionContext& context, const Operation& operation,
-                                         const std::string& customer_id);
+                                         const std::string& customer_id) const;
   absl::StatusOr<Progress> FinishSession(const ActionContext& context, const Operation& operation,
-                                         const StepDone& done);
+                                         const StepDone& done) const;
 
   const Deps deps_;
 };

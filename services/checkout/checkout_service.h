@@ -34,7 +34,7 @@ class CheckoutService {
   struct Deps {
     db::Pool& pool;
     OperationKernel& kernel;
-    CheckoutAction& action;
+    const CheckoutAction& action;
     std::string env;
   };
   explicit CheckoutService(Deps deps) : deps_(std::move(deps)) {}

@@ -41,11 +41,11 @@ int Run(const config::Config& config) {
                                     .operation_key_secret = settings.operation_key_secret,
                                     .holder = "checkout/" + daemon.ids().NewId(),
                                     .times = settings.kernel_times});
-  checkout::CheckoutAction action({.ids = daemon.ids(),
-                                   .format = format,
-                                   .currency = settings.currency,
-                                   .public_base_url = settings.public_base_url,
-                                   .times = settings.checkout_times});
+  const checkout::CheckoutAction action({.ids = daemon.ids(),
+                                         .format = format,
+                                         .currency = settings.currency,
+                                         .public_base_url = settings.public_base_url,
+                                         .times = settings.checkout_times});
   checkout::CheckoutService service({.pool = daemon.pool(), .kernel = kernel, .action = action, .env = settings.env});
 
   checkout::CheckoutServer checkouts(daemon.calls(), service);

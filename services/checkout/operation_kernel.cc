@@ -74,7 +74,7 @@ OperationKernel::OperationKernel(Deps deps)
                .clock = deps_.clock,
                .call_timeout = deps_.times.call_timeout}) {}
 
-absl::StatusOr<std::string> OperationKernel::Run(Action& action, const WriteRequest& request) {
+absl::StatusOr<std::string> OperationKernel::Run(const Action& action, const WriteRequest& request) {
   Attempt attempt{action, request, deps_.ids.NewId(), "", deps_.provider.GetProvenance()};
   attempt.lease_owner = absl::StrCat(deps_.holder, "/", attempt.operation_id);
   ASSIGN_OR_RETURN(Opening opening, Open(attempt));
@@ -90,13 +90,19 @@ absl::StatusOr<std::string> OperationKernel::Run(Action& action, const WriteRequ
   if (const auto* answer = std::get_if<Answer>(&opening)) return CountAndTell(action, *answer);
   auto* held = std::get_if<Held>(&opening);
   if (held == nullptr) return absl::InternalError("an action consulted the provider twice");
+  const std::string operation_key = held->operation.operation_key;
   ASSIGN_OR_RETURN(const Answer answer, Drive(attempt, std::move(*held)));
+  const auto* refusal = std::get_if<Refusal>(&answer);
+  telemetry::Info("operation driven", {{"action", action.name()},
+                                       {"operation_key", operation_key},
+                                       {"entity_id", request.entity_id},
+                                       {"outcome", refusal == nullptr ? "succeeded" : CodeOf(refusal->reason)}});
   return CountAndTell(action, answer);
 }
 
 absl::StatusOr<OperationKernel::Opening> OperationKernel::Open(const Attempt& attempt) {
   std::optional<Opening> opening;
-  RETURN_IF_ERROR(ThroughDoubt([&] {
+  const absl::Status opened = ThroughDoubt([&] {
     // Read before the lease is taken, so that our idea of its end is never later than the database's.
     const absl::Duration read_at = deps_.clock.Monotonic();
     return WithEntityLocked(attempt, [&](const ActionContext& context) -> absl::Status {
@@ -112,7 +118,8 @@ absl::StatusOr<OperationKernel::Opening> OperationKernel::Open(const Attempt& at
       }
       return absl::OkStatus();
     });
-  }));
+  });
+  if (!opened.ok()) return opened;
   if ([[maybe_unused]] const auto* held = std::get_if<Held>(&*opening)) {
     FAULT_POINT(held->taken_over ? fault_points::kAfterTakeoverCommit : fault_points::kAfterClaimCommit);
   }
@@ -204,7 +211,7 @@ absl::StatusOr<Answer> OperationKernel::Drive(const Attempt& attempt, Held held)
 absl::StatusOr<OperationKernel::Settlement> OperationKernel::Settle(const Attempt& attempt, const Held& held,
                                                                     const StepVerdict& verdict) {
   std::optional<Settlement> settlement;
-  RETURN_IF_ERROR(ThroughDoubt([&] {
+  const absl::Status settled = ThroughDoubt([&] {
     return WithEntityLocked(attempt, [&](const ActionContext& context) -> absl::Status {
       ASSIGN_OR_RETURN(const auto operation, LockOperation(context.tx, held.operation.id));
       if (!operation.has_value()) return absl::InternalError("a running operation's row is gone");
@@ -223,7 +230,8 @@ absl::StatusOr<OperationKernel::Settlement> OperationKernel::Settle(const Attemp
                                                                        : fault_points::kBeforeFinalCommit);
       return absl::OkStatus();
     });
-  }));
+  });
+  if (!settled.ok()) return settled;
   FAULT_POINT(std::holds_alternative<NextStep>(*settlement) ? fault_points::kAfterStepCommit
                                                             : fault_points::kAfterFinalCommit);
   return *std::move(settlement);

@@ -53,12 +53,12 @@ class OperationKernel {
   // Runs a client's write to its end, or replays it. Returns the response's canonical JSON, or the refusal's reason
   // with its metadata. REQUEST_IN_PROGRESS while somebody else has the lease and after an unknown outcome. Blocks for
   // at most about half the lease; thread safe.
-  absl::StatusOr<std::string> Run(Action& action, const WriteRequest& request);
+  absl::StatusOr<std::string> Run(const Action& action, const WriteRequest& request);
 
  private:
   // One Run: the ids that it would claim with, so that a commit in doubt is recognized.
   struct Attempt {
-    Action& action;
+    const Action& action;
     const WriteRequest& request;
     std::string operation_id;
     std::string lease_owner;

@@ -56,11 +56,10 @@ absl::StatusOr<StepVerdict> StepRunner::Run(const Action& action, const Operatio
         {{"step", next.step.id}, {"operation_key", operation.operation_key}, {"entity_id", operation.entity_id}});
     return sound;
   }
-  const absl::Time database_now = holding.database_now + (deps_.clock.Monotonic() - holding.read_at);
   SendingFacts facts;
   facts.known_object = next.known_object_id.has_value();
   facts.fresh = next.fresh;
-  facts.deadline_passed = database_now >= next.step.replay_deadline_at;
+  facts.deadline_passed = DatabaseNow(holding) >= next.step.replay_deadline_at;
   facts.provenance_matches = ProvenanceAllowsReplay(next.step.provenance, provenance);
   facts.owned_by_entity = !next.step.operation_id.has_value();
   if (!facts.provenance_matches) {
@@ -83,8 +82,9 @@ absl::StatusOr<StepVerdict> StepRunner::Run(const Action& action, const Operatio
 }
 
 StepVerdict StepRunner::Send(const NextStep& next, bool first, const Holding& holding) const {
-  const absl::Duration timeout = TimeLeft(holding);
-  if (timeout <= absl::ZeroDuration()) return StepUnresolved{"lease_running_out"};
+  // Repeated sendings inside the call must not outlive the deadline either (IDM-6).
+  const absl::Duration timeout = std::min(TimeLeft(holding), next.step.replay_deadline_at - DatabaseNow(holding));
+  if (timeout <= absl::ZeroDuration()) return StepUnresolved{"no_time_left"};
   FAULT_POINT(fault_points::kBeforeDispatch);
   const CallResult result = deps_.provider.Create({.purpose = next.step.purpose,
                                                    .idempotency_key = next.step.idempotency_key,
@@ -109,7 +109,7 @@ StepVerdict StepRunner::Send(const NextStep& next, bool first, const Holding& ho
 
 StepVerdict StepRunner::Fetch(const FrozenStep& step, const std::string& object_id, const Holding& holding) const {
   const absl::Duration timeout = TimeLeft(holding);
-  if (timeout <= absl::ZeroDuration()) return StepUnresolved{"lease_running_out"};
+  if (timeout <= absl::ZeroDuration()) return StepUnresolved{"no_time_left"};
   FAULT_POINT(fault_points::kBeforeRetrieve);
   const CallResult result = deps_.provider.Retrieve(KindOf(step.purpose), object_id, {.timeout = timeout});
   FAULT_POINT(fault_points::kAfterRetrieve);
@@ -130,7 +130,7 @@ StepVerdict StepRunner::LookUp(const FrozenStep& step, const Holding& holding) c
   FAULT_POINT(fault_points::kBeforeLookUp);
   for (int page = 0; page < kMaxLookUpPages; ++page) {
     const absl::Duration timeout = TimeLeft(holding);
-    if (timeout <= absl::ZeroDuration()) return StepUnresolved{"lease_running_out"};
+    if (timeout <= absl::ZeroDuration()) return StepUnresolved{"no_time_left"};
     const CallResult result = deps_.provider.List(KindOf(step.purpose), query, {.timeout = timeout});
     if (result.outcome != Outcome::kSuccess) return StepUnresolved{"provider_list_failed"};
     const auto list = deps_.format.ReadList(result.object_json);
@@ -162,6 +162,10 @@ StepVerdict StepRunner::Accept(const FrozenStep& step, const CallResult& result)
     return StepUnresolved{"provider_object_not_ours"};
   }
   return StepDone{step, object->id, result.object_json, result.provider_date};
+}
+
+absl::Time StepRunner::DatabaseNow(const Holding& holding) const {
+  return holding.database_now + (deps_.clock.Monotonic() - holding.read_at);
 }
 
 absl::Duration StepRunner::TimeLeft(const Holding& holding) const {

@@ -59,6 +59,8 @@ class StepRunner {
   StepVerdict LookUp(const FrozenStep& step, const Holding& holding) const;
   // The object as a verdict, if it is the one that the step asked for.
   StepVerdict Accept(const FrozenStep& step, const provider::CallResult& result) const;
+  // The database's time by now, or a little later.
+  absl::Time DatabaseNow(const Holding& holding) const;
   // The timeout of a call that starts now; zero or less when the lease leaves no time for it.
   absl::Duration TimeLeft(const Holding& holding) const;
 

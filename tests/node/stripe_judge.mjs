@@ -442,6 +442,63 @@ check('webhooks arrive signed, in both shapes, and are retried', async () => {
   assert.equal((await stripe.webhookEndpoints.list()).data.length, 0);
 });
 
+check('webhooks are held, dropped, duplicated, overtaken and sent again on demand', async () => {
+  const endpoint = await stripe.webhookEndpoints.create({
+    url: `http://127.0.0.1:${receiver.address().port}/faults`, enabled_events: ['*'],
+  });
+  const idle = () => until('all deliveries', async () => (await control('GET', 'webhooks')).idle);
+  const types = (from) => deliveries.slice(from).map((d) => JSON.parse(d.body).type);
+  const rule = (action, type, more) =>
+    control('POST', 'faults', { action, match: { event_type: type, count: 1 }, ...more });
+
+  let from = deliveries.length;
+  const { customer } = await open();
+  await stripe.customers.update(customer.id, { name: 'first' });
+  await stripe.customers.del(customer.id);
+  await idle();
+  assert.deepEqual(types(from).filter((t) => t.startsWith('customer.')),
+    ['customer.created', 'customer.updated', 'customer.deleted'], 'one object, in order');
+
+  await rule('webhook_drop', 'product.created');
+  await rule('webhook_duplicate', 'price.created', { times: 2 });
+  await rule('webhook_reorder', 'customer.created', { ms: 150 });
+  await rule('webhook_hold', 'customer.deleted');
+  from = deliveries.length;
+  const { customer: second } = await open();
+  await stripe.customers.update(second.id, { name: 'second' });
+  await stripe.customers.del(second.id);
+  await until('what is not held', async () => {
+    const status = await control('GET', 'webhooks');
+    return status.held === 1 && status.queued + status.delayed + status.in_flight === 0;
+  });
+  let seen = types(from);
+  assert.equal(seen.filter((t) => t === 'product.created').length, 0);
+  assert.equal(seen.filter((t) => t === 'price.created').length, 3);
+  assert.ok(seen.indexOf('customer.updated') < seen.indexOf('customer.created'));
+  assert.equal(seen.includes('customer.deleted'), false);
+  await control('POST', 'webhooks', { hold: false });
+  await idle();
+  assert.ok(types(from).includes('customer.deleted'));
+  const undelivered = await stripe.events.list({ delivery_success: false, limit: 100 });
+  assert.ok(undelivered.data.some((e) => e.type === 'product.created'));
+
+  from = deliveries.length;
+  await control('POST', 'webhooks/deliver', { event: undelivered.data[0].id, times: 3 });
+  await idle();
+  seen = types(from);
+  assert.deepEqual(seen, Array(3).fill(undelivered.data[0].type));
+
+  from = deliveries.length;
+  await control('POST', 'webhooks', { hold: true });
+  await stripe.customers.create({ name: 'held' });
+  assert.equal((await control('GET', 'webhooks')).queued, 1);
+  assert.equal((await control('DELETE', 'webhooks')).dropped, 1);
+  await control('POST', 'webhooks', { hold: false });
+  await idle();
+  assert.deepEqual(types(from), []);
+  await stripe.webhookEndpoints.del(endpoint.id);
+});
+
 check('the client pinned to an older version reads the older shape', async () => {
   const { subscription } = await subscribed();
   const old = await stripe.subscriptions.retrieve(subscription.id, {

@@ -6,6 +6,8 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <stdexcept>
 #include <thread>
@@ -118,10 +120,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool head_only_ = false;
 };
 
-std::pair<std::string, std::string> SplitAddress(const std::string& listen) {
+std::pair<std::string, uint16_t> SplitAddress(const std::string& listen) {
   const size_t colon = listen.rfind(':');
-  if (colon == std::string::npos) throw std::runtime_error("not host:port: " + listen);
-  return {listen.substr(0, colon), listen.substr(colon + 1)};
+  uint16_t port = 0;
+  const char* end = listen.data() + listen.size();
+  const auto [stop, error] = std::from_chars(listen.data() + std::min(colon + 1, listen.size()), end, port);
+  if (colon == std::string::npos || error != std::errc() || stop != end) {
+    throw std::runtime_error("not host:port: " + listen);
+  }
+  return {listen.substr(0, colon), port};
 }
 
 }  // namespace
@@ -132,7 +139,7 @@ class HttpServer::Impl {
       : io_(static_cast<int>(threads)), acceptor_(io_), handler_(std::move(handler)), thread_count_(threads) {
     const auto [host, port] = SplitAddress(listen);
     try {
-      const Tcp::endpoint endpoint(asio::ip::make_address(host), static_cast<uint16_t>(std::stoul(port)));
+      const Tcp::endpoint endpoint(asio::ip::make_address(host), port);
       acceptor_.open(endpoint.protocol());
       acceptor_.set_option(asio::socket_base::reuse_address(true));
       acceptor_.bind(endpoint);

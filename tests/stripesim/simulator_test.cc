@@ -1,6 +1,8 @@
 // The simulator as a whole, without sockets.
 
 #include <algorithm>
+#include <cstdio>
+#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
@@ -320,6 +322,40 @@ TEST(Simulator, NothingInternalIsShownInAnyVersion) {
     const std::string text = bench.Control("GET", std::string("events?shape=") + shape).dump();
     EXPECT_EQ(text.find("_legacy"), std::string::npos) << shape;
   }
+}
+
+TEST(Simulator, TheLedgerFileHoldsEveryEntry) {
+  Options options;
+  options.ledger_file = testing::TempDir() + "stripesim_ledger.jsonl";
+  std::remove(options.ledger_file.c_str());
+  TestBench bench(options);
+  bench.Subscribed();
+  bench.Post("/v1/customers", "colour=red", {"k"});
+  const Json read = bench.Control("GET", "ledger");
+  std::ifstream file(options.ledger_file);
+  size_t lines = 0;
+  Json last;
+  for (std::string line; std::getline(file, line); ++lines) last = Json::parse(line);
+  EXPECT_EQ(lines, read["entries"].size());
+  EXPECT_EQ(last, read["entries"].back());
+  EXPECT_EQ(last["error"], "parameter_unknown");
+  EXPECT_EQ(last["status"], 400);
+  EXPECT_EQ(bench.Control("GET", "ledger?since=" + std::to_string(lines - 1))["entries"].size(), 1u);
+  std::remove(options.ledger_file.c_str());
+}
+
+TEST(Simulator, SchemasRefuseAndCountBesideTheTable) {
+  Options options;
+  options.schemas_file = testing::TempDir() + "stripesim_schemas.json";
+  std::ofstream(options.schemas_file) << R"({"POST /v1/customers":{"type":"object",
+    "additionalProperties":false,"properties":{"email":{"type":"string"}}}})";
+  TestBench bench(options);
+  std::remove(options.schemas_file.c_str());
+  EXPECT_EQ(bench.Post("/v1/customers", "email=a%40b.co").status, 200);
+  EXPECT_EQ(bench.Post("/v1/customers", "name=A").Code(), "parameter_unknown");
+  EXPECT_EQ(bench.Post("/v1/customers", "name=A", {"", "2025-03-31.basil"}).status, 200)
+      << "the schemas are of the newest version";
+  EXPECT_EQ(bench.Control("GET", "summary")["schema_violations"], 1);
 }
 
 TEST(Simulator, OneSeedTellsOneStory) {

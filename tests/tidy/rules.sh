@@ -132,48 +132,42 @@ headers_once() {
   done < <(grep -E '\.h$' "$SCRATCH/files" || true)
 }
 
-# A source of a room is tested when a test includes its header, or when a tested source of the same room does (a room's inner parts
-# are reached through its door). Mains have no header; gRPC servers and settings, which only convert, are run by the end-to-end tests;
-# exceptions are listed with a reason in untested.txt.
+# A source of a room is tested when a test includes its header, or when a tested header or source of the same room does (a room's
+# inner parts are reached through its door). Mains have no header; gRPC servers and settings, which only convert, are run by the
+# end-to-end tests; exceptions are listed with a reason in untested.txt.
 every_source_tested() {
   local file
-  grep -E '^(common|services)/.*\.cc$' "$SCRATCH/files" | grep -vE "$TESTS|/main\.cc$|_(server|config)\.cc$" >"$SCRATCH/sources" || true
-  grep -E "$TESTS" "$SCRATCH/files" | grep -E "$CODE" | included_headers >"$SCRATCH/tested" || true
-  # Four steps inwards are as deep as a room may be.
-  for _ in 1 2 3 4; do
-    reach_inner_headers
-  done
+  grep -E "$CODE" "$SCRATCH/files" | tr '\n' '\0' | xargs -0 -r grep -HoE '^#include "[^"]+"' | sed -E 's/:#include "/ /; s/"$//' \
+    >"$SCRATCH/includes" || true
+  TEST_FILES=$TESTS awk "$REACHED" "$SCRATCH/includes" >"$SCRATCH/tested"
   while IFS= read -r file; do
     [[ -f ${file%.cc}.h ]] || continue
     grep -qxF "${file%.cc}.h" "$SCRATCH/tested" || grep -qE "^$file " "$HERE/untested.txt" \
       || breach "$file" 1 untested "no test reaches ${file%.cc}.h; test it, or give a reason in tests/tidy/untested.txt"
-  done <"$SCRATCH/sources"
+  done < <(grep -E '^(common|services)/.*\.cc$' "$SCRATCH/files" | grep -vE "$TESTS|/main\.cc$|_(server|config)\.cc$" || true)
   while read -r file _; do
     [[ -z $file || $file == "#" || -f $file ]] || breach tests/tidy/untested.txt 1 untested "$file is gone"
   done <"$HERE/untested.txt"
 }
 
-# The project headers that the files on standard input include.
-included_headers() {
-  tr '\n' '\0' | xargs -0 -r grep -hoE '^#include "[^"]+"' | cut -d'"' -f2 | sort -u
-}
-
-# Adds the headers of the same folder that tested headers and their sources include.
-reach_inner_headers() {
-  local file
-  while IFS= read -r file; do
-    { printf '%s\n' "$file" "${file%.h}.cc" | included_headers 2>/dev/null || true; } | { grep -E "^${file%/*}/[^/]+$" || true; }
-  done < <(grep -E '^(common|services)/' "$SCRATCH/tested"; headerless_sources) >"$SCRATCH/inner"
-  sort -u "$SCRATCH/inner" "$SCRATCH/tested" -o "$SCRATCH/tested"
-}
-
-# Sources without a header of their own that implement part of a tested one of their folder.
-headerless_sources() {
-  local file
-  while IFS= read -r file; do
-    [[ ! -f ${file%.cc}.h ]] || continue
-    if included_headers <<<"$file" | grep -E "^${file%/*}/" | grep -qxFf "$SCRATCH/tested"; then
-      echo "$file"
-    fi
-  done <"$SCRATCH/sources"
-}
+# From lines "<file> <header that it includes>": the headers that tests include, and what those reach within their folders. A source
+# without a header of its own belongs to the tested headers that it includes.
+# shellcheck disable=SC2016  # awk's
+readonly REACHED='
+  function folder(path) { sub(/\/[^\/]*$/, "", path); return path }
+  { file[NR] = $1; header[NR] = $2; known[$1] = 1; if ($1 ~ ENVIRON["TEST_FILES"]) tested[$2] = 1 }
+  END {
+    do {
+      grown = 0
+      for (i = 1; i <= NR; i++) {
+        if (folder(file[i]) != folder(header[i])) continue
+        own = file[i]; sub(/\.cc$/, ".h", own)
+        if (own in tested || file[i] in part) {
+          if (!(header[i] in tested)) { tested[header[i]] = 1; grown = 1 }
+        } else if (file[i] ~ /\.cc$/ && !(own in known) && header[i] in tested && header[i] != own) {
+          part[file[i]] = 1; grown = 1
+        }
+      }
+    } while (grown)
+    for (h in tested) print h
+  }'
