@@ -78,6 +78,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
     return Fail(Reason::FAILURE_REASON_DATABASE_UNAVAILABLE,
                 absl::StrCat("cannot connect to the database: ", raw ? OneLine(PQerrorMessage(raw)) : "out of memory"));
   }
+  // Notices ("role exists already") are for a person at psql; libpq would print them on standard error, between our logs.
+  PQsetNoticeProcessor(raw, [](void*, const char*) {}, nullptr);
   if (PQsetnonblocking(raw, 1) != 0) return connection->Lost("cannot set up the connection");
   return connection;
 }

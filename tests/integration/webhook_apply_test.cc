@@ -203,7 +203,7 @@ TEST_F(WebhookApplyTest, AHoldFollowsTheProvidersWord) {
   Deliver(Event("evt_1", "customer.subscription.created", 9, Subscription("sub_1", "cus_1", "active")));
   EXPECT_EQ(Deliver(Event("evt_2", "checkout.session.completed", 10, Session("cs_1", "cus_1", "complete", "sub_1", "op_1"))),
             "processed");
-  EXPECT_EQ(SessionStatusOf("op_1"), "completed_reconciled") << "by two moves, each of which the database checked";
+  EXPECT_EQ(SessionStatusOf("op_1"), "completed_reconciled");
   EXPECT_EQ(Value("SELECT provider_session_id FROM billing.checkout_sessions"), "cs_1");
 }
 
