@@ -19,6 +19,8 @@ BEGIN
     EXECUTE format('ALTER ROLE %I SET lock_timeout = %L', 'billmesh_' || daemon, '2s');
     EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', 'billmesh_' || daemon, '10s');
     EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', 'billmesh_' || daemon, '15s');
+    -- Statements are few, prepared, and find their rows by key: planning each anew costs more than running it.
+    EXECUTE format('ALTER ROLE %I SET plan_cache_mode = %L', 'billmesh_' || daemon, 'force_generic_plan');
     FOREACH scope IN ARRAY ARRAY['tenant', 'system'] LOOP
       IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = daemon || '_' || scope) THEN
         EXECUTE format('CREATE ROLE %I NOLOGIN', daemon || '_' || scope);

@@ -71,9 +71,15 @@ void GrpcChangeNotifier::Notify(const std::vector<EntityChange>& changes) {
     entry->set_entity_id(change.entity_id);
     entry->set_revision(change.revision);
   }
-  impl_->stub->async()->NotifyChanges(
-      &hint->context, &hint->request, &hint->response,
-      [impl = impl_.get(), hint](const grpc::Status& status) { impl->Finish(status.ok()); });
+  Hint* const sent = hint.get();
+  impl_->stub->async()->NotifyChanges(&sent->context, &sent->request, &sent->response,
+                                      [impl = impl_.get(), hint = std::move(hint)](const grpc::Status& status) mutable {
+                                        // The context holds the channel. It must be gone before the end may go on, or
+                                        // else the channel's last reference is dropped here, on gRPC's own thread,
+                                        // which would then wait for itself.
+                                        hint.reset();
+                                        impl->Finish(status.ok());
+                                      });
 }
 
 }  // namespace billmesh::webhook
