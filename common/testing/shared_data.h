@@ -1,5 +1,5 @@
-// Finds the reference data that tests read real shapes from. It isn't part of this project: a test that needs it skips itself, saying
-// so, where it is missing.
+// Finds the reference data that tests read real shapes from. It isn't part of this project: a test that needs it skips
+// itself, saying so, where it is missing.
 #pragma once
 
 #include <cstdlib>
@@ -11,7 +11,8 @@
 
 namespace billmesh::testing {
 
-// The folder named by BILLMESH_SHARED_DATA, else `shared/data` beside the working directory or beside one of its parents.
+// The folder named by BILLMESH_SHARED_DATA, else `shared/data` beside the working directory or beside one of its
+// parents.
 inline std::optional<std::filesystem::path> FindSharedData() {
   namespace fs = std::filesystem;
   std::error_code error;

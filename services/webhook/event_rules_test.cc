@@ -108,14 +108,17 @@ TEST(MergeRuleTest, EqualTimesAreSettledByTheEventsId) {
   EXPECT_FALSE(Wins(At(Stage::kLive, 100, "evt_a"), stored));
   EXPECT_TRUE(IsTie(At(Stage::kLive, 100, "evt_n"), stored));
   EXPECT_TRUE(IsTie(At(Stage::kLive, 100, "evt_a"), stored));
-  EXPECT_TRUE(Wins(At(Stage::kLive, 100, "evt_a"), At(Stage::kLive, 100, ""))) << "an event beats a snapshot of its second";
+  EXPECT_TRUE(Wins(At(Stage::kLive, 100, "evt_a"), At(Stage::kLive, 100, "")))
+      << "an event beats a snapshot of its second";
 }
 
 TEST(MergeRuleTest, TheStageOfLifeComesFirst) {
-  EXPECT_TRUE(Wins(At(Stage::kEnded, 50, "a"), At(Stage::kLive, 100, "z"))) << "a terminal state is taken, however late it comes";
+  EXPECT_TRUE(Wins(At(Stage::kEnded, 50, "a"), At(Stage::kLive, 100, "z")))
+      << "a terminal state is taken, however late it comes";
   EXPECT_FALSE(Wins(At(Stage::kLive, 200, "z"), At(Stage::kEnded, 100, "a"))) << "and never left";
   EXPECT_TRUE(Wins(At(Stage::kLive, 100, "a"), At(Stage::kInitial, 100, "z"))) << "made and paid in the same second";
-  EXPECT_TRUE(Wins(At(Stage::kLive, 1, ""), At(Stage::kLive, std::nullopt, ""))) << "a row without a version is older than all";
+  EXPECT_TRUE(Wins(At(Stage::kLive, 1, ""), At(Stage::kLive, std::nullopt, "")))
+      << "a row without a version is older than all";
 }
 
 // A total order: whatever order versions come in, the same one is left.
@@ -125,7 +128,8 @@ TEST(MergeRuleTest, AnyOrderEndsInTheSameVersion) {
   for (int round = 0; round < 200; ++round) {
     std::vector<Precedence> versions;
     for (int i = 0; i < 8; ++i) {
-      versions.push_back(At(stages[random() % 4], static_cast<int64_t>(random() % 3), std::string(1, static_cast<char>('a' + i))));
+      versions.push_back(
+          At(stages[random() % 4], static_cast<int64_t>(random() % 3), std::string(1, static_cast<char>('a' + i))));
     }
     std::optional<Precedence> left;
     for (int order = 0; order < 20; ++order) {
@@ -141,8 +145,9 @@ TEST(MergeRuleTest, AnyOrderEndsInTheSameVersion) {
 }
 
 TEST(DispositionTest, NamesGoBothWays) {
-  for (const Disposition d : {Disposition::kPending, Disposition::kProcessed, Disposition::kIgnored, Disposition::kParked,
-                              Disposition::kQuarantined, Disposition::kFailed, Disposition::kDead}) {
+  for (const Disposition d :
+       {Disposition::kPending, Disposition::kProcessed, Disposition::kIgnored, Disposition::kParked,
+        Disposition::kQuarantined, Disposition::kFailed, Disposition::kDead}) {
     EXPECT_EQ(ParseDisposition(NameOf(d)), d);
   }
   EXPECT_FALSE(ParseDisposition("done").has_value());

@@ -63,7 +63,8 @@ struct Fixture {
   std::unique_ptr<IngestBatcher> batcher;
 
   explicit Fixture(IngestBatcher::Options options) {
-    batcher = std::make_unique<IngestBatcher>(options, clock, [this](const auto& events) { return gate.Apply(events); });
+    batcher =
+        std::make_unique<IngestBatcher>(options, clock, [this](const auto& events) { return gate.Apply(events); });
   }
   bool Submit(int n, size_t bytes = 10, absl::Duration deadline = absl::InfiniteDuration()) {
     return batcher->TrySubmit(Event(n, bytes), deadline, [this](const absl::StatusOr<EventResult>& r) {

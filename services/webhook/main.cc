@@ -1,4 +1,5 @@
-// billmesh-webhook: what was bought. Every event of the provider's durable, applied once, in any order, to the same truth.
+// billmesh-webhook: what was bought. Every event of the provider's durable, applied once, in any order, to the same
+// truth.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -33,17 +34,20 @@ int Run(const config::Config& config) {
   auto made = daemon::Daemon::Create({.name = "webhook"}, config);
   if (!made.ok()) return Fail(made.status());
   daemon::Daemon& daemon = **made;
-  const webhook::WebhookConfig settings = webhook::ReadWebhookConfig(config, "stripe", "webhook/" + daemon.ids().NewId());
+  const webhook::WebhookConfig settings =
+      webhook::ReadWebhookConfig(config, "stripe", "webhook/" + daemon.ids().NewId());
 
   auto verifier = stripe::SignatureVerifier::Create(settings.secrets, settings.signature_tolerance);
   if (!verifier.ok()) return Fail(verifier.status());
   const stripe::StripeEventSource source(**verifier);
   webhook::SecretReloader secrets(settings.secret_file, settings.secrets, **verifier);
 
-  webhook::GrpcChangeNotifier notifier(rpc::MakeChannel(settings.entitlements_addr, daemon.tls()), settings.hint_timeout);
+  webhook::GrpcChangeNotifier notifier(rpc::MakeChannel(settings.entitlements_addr, daemon.tls()),
+                                       settings.hint_timeout);
   webhook::WebhookService service({.pool = daemon.pool(), .ids = daemon.ids(), .notifier = notifier}, settings.batch);
-  webhook::IngestBatcher batcher(settings.batcher, daemon.clock(),
-                                 [&service](const std::vector<webhook::Incoming>& events) { return service.Apply(events); });
+  webhook::IngestBatcher batcher(
+      settings.batcher, daemon.clock(),
+      [&service](const std::vector<webhook::Incoming>& events) { return service.Apply(events); });
   webhook::EventWorker worker({.pool = daemon.pool(), .clock = daemon.clock(), .service = service, .source = source},
                               settings.worker);
   webhook::WebhookServer server(

@@ -196,9 +196,9 @@ TEST(SessionRuleTest, WhatIsNotOurCheckoutIsIgnoredByName) {
 }
 
 TEST(SubscriptionRuleTest, EveryStatusOfTheProvidersHasItsPlace) {
-  const std::map<std::string, bool> kCurrent = {{"incomplete", true}, {"incomplete_expired", false}, {"trialing", true},
-                                                {"active", true},     {"past_due", true},            {"canceled", false},
-                                                {"unpaid", true},     {"paused", true}};
+  const std::map<std::string, bool> kCurrent = {
+      {"incomplete", true}, {"incomplete_expired", false}, {"trialing", true}, {"active", true},
+      {"past_due", true},   {"canceled", false},           {"unpaid", true},   {"paused", true}};
   for (const auto& [word, current] : kCurrent) {
     EntityState state = Empty();
     const Applied applied = ApplySubscription(state, Subscription(word), Unknown(1, "evt_1"));
@@ -313,7 +313,8 @@ TEST(InvoiceRuleTest, FollowsItsLife) {
   invoice.total_minor = 1900;
   EXPECT_STREQ(ApplyInvoice(state, invoice, Unknown(10, "evt_1")).result, kApplied);
   invoice.status = "open";
-  EXPECT_STREQ(ApplyInvoice(state, invoice, Unknown(10, "evt_2")).result, kStale) << "opened and paid in the same second";
+  EXPECT_STREQ(ApplyInvoice(state, invoice, Unknown(10, "evt_2")).result, kStale)
+      << "opened and paid in the same second";
   invoice.status = "draft";
   EXPECT_STREQ(ApplyInvoice(state, invoice, Unknown(99, "evt_3")).result, kStale);
   EXPECT_EQ(state.invoices.at(0).row.status, InvoiceStatus::kPaid);

@@ -24,7 +24,8 @@ class WebhookServerTest : public ::testing::Test {
     pb::IngestRequest request;
     request.set_provider("stripe");
     request.set_body(body);
-    request.set_signature_header(absl::StrCat("t=", at, ",v1=", crypto::HmacSha256Hex(secret, absl::StrCat(at, ".", body))));
+    request.set_signature_header(
+        absl::StrCat("t=", at, ",v1=", crypto::HmacSha256Hex(secret, absl::StrCat(at, ".", body))));
     return request;
   }
   std::string Code(const pb::IngestRequest& request) {
@@ -52,7 +53,8 @@ TEST_F(WebhookServerTest, PassesWhatIsSignedAndAnEvent) {
 TEST_F(WebhookServerTest, RefusesInTheOrderOfSizeSignatureForm) {
   EXPECT_EQ(Code(Delivery("")), "webhook_body_missing");
   EXPECT_EQ(Code(Delivery(std::string(kMaxBodyBytes + 1, 'x'))), "webhook_body_too_large");
-  EXPECT_EQ(Code(Delivery(std::string(kMaxBodyBytes, 'x'))), "webhook_payload_malformed") << "the largest body is looked at";
+  EXPECT_EQ(Code(Delivery(std::string(kMaxBodyBytes, 'x'))), "webhook_payload_malformed")
+      << "the largest body is looked at";
   EXPECT_EQ(Code(Delivery(kBody, kNow, "whsec_other")), "webhook_signature_invalid");
   EXPECT_EQ(Code(Delivery(kBody, kNow - 301)), "webhook_signature_invalid");
   EXPECT_EQ(Code(Delivery("{}", kNow, "whsec_other")), "webhook_signature_invalid") << "the signature before the form";

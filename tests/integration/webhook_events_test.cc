@@ -16,7 +16,9 @@ class WebhookEventsTest : public WebhookTest {
     subscription["items"]["data"][0]["id"] = "si_of_sub_1";
     return Event(id, "customer.subscription.created", 5, subscription);
   }
-  void MakePoison() { Deliver(Event("evt_first", "customer.subscription.created", 1, Subscription("sub_1", "cus_1", "active"))); }
+  void MakePoison() {
+    Deliver(Event("evt_first", "customer.subscription.created", 1, Subscription("sub_1", "cus_1", "active")));
+  }
   // Due events, again and again until none is left; not their later attempts.
   void RunWorker(Replica& replica) {
     while (replica.worker.RunOnce()) {
@@ -28,7 +30,8 @@ class WebhookEventsTest : public WebhookTest {
 };
 
 TEST_F(WebhookEventsTest, AnEventIsStoredWithItsExactBytesAndASecondDeliveryIsADuplicate) {
-  const std::string body = " " + Event("evt_1", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active")).dump(2);
+  const std::string body =
+      " " + Event("evt_1", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active")).dump(2);
   const auto first = replica_.service.Apply({Parsed(body)})[0];
   EXPECT_EQ(Verdict(first), "processed");
   EXPECT_EQ(Verdict(replica_.service.Apply({Parsed(body)})[0]), "duplicate processed");
@@ -78,7 +81,8 @@ TEST_F(WebhookEventsTest, CopiesOnTwoReplicasAtOnceAreAppliedOnce) {
       // Two threads a third: each event comes three times from each half of the threads.
       for (int at = 0; at < kEvents; at += 8) {
         std::vector<Incoming> batch;
-        for (int i = 0; i < 8; ++i) batch.push_back(Parsed(bodies[static_cast<size_t>((at + (t < 3 ? i : 7 - i)) % kEvents)]));
+        for (int i = 0; i < 8; ++i)
+          batch.push_back(Parsed(bodies[static_cast<size_t>((at + (t < 3 ? i : 7 - i)) % kEvents)]));
         for (const auto& result : replica.service.Apply(batch)) {
           if (!result.ok()) {
             ++others;
@@ -94,12 +98,14 @@ TEST_F(WebhookEventsTest, CopiesOnTwoReplicasAtOnceAreAppliedOnce) {
   EXPECT_EQ(fresh, kEvents);
   EXPECT_EQ(duplicates, 5 * kEvents);
   EXPECT_EQ(others, 0);
-  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status = 'processed'"), std::to_string(kEvents));
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status = 'processed'"),
+            std::to_string(kEvents));
   EXPECT_EQ(Value(R"sql(
     SELECT count(*)::text FROM billing.webhook_events e
     WHERE 1 <> (SELECT count(*) FROM billing.audit_log a
                 WHERE a.action = 'BILLING_WEBHOOK_PROCESSED' AND a.provider_event_id = e.provider_event_id)
-  )sql"), "0");
+  )sql"),
+            "0");
   for (int i = 0; i < kEntities; ++i) {
     EXPECT_EQ(Value("SELECT max(i.quantity)::text FROM billing.subscription_items i WHERE i.provider_item_id = $1",
                     {absl::StrCat("si_of_sub_w", i)}),
@@ -115,27 +121,33 @@ TEST_F(WebhookEventsTest, APoisonedEventDoesNotHoldItsBatch) {
   const std::vector<std::string> verdicts =
       DeliverBatch({Event("evt_1", "invoice.paid", 5, Invoice("in_1", "cus_1", "paid", "")), Poisoned("evt_2"),
                     Event("evt_3", "customer.subscription.created", 5, Subscription("sub_3", "cus_2", "active"))});
-  EXPECT_EQ(verdicts, (std::vector<std::string>{
-                          "processed", "failed constraint_violation: subscription_items_provider_item_key", "processed"}));
+  EXPECT_EQ(verdicts,
+            (std::vector<std::string>{"processed", "failed constraint_violation: subscription_items_provider_item_key",
+                                      "processed"}));
   EXPECT_EQ(EventStatus("evt_2"), verdicts[1]);
   EXPECT_EQ(Attempts("evt_2"), "1");
-  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.subscriptions WHERE provider_subscription_id = 'sub_poisoned'"), "0");
-  EXPECT_EQ(Value("SELECT (run_after > billing.now())::text FROM billing.webhook_events WHERE provider_event_id = 'evt_2'"), "true");
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.subscriptions WHERE provider_subscription_id = 'sub_poisoned'"),
+            "0");
+  EXPECT_EQ(
+      Value("SELECT (run_after > billing.now())::text FROM billing.webhook_events WHERE provider_event_id = 'evt_2'"),
+      "true");
   EXPECT_EQ(Deliver(Poisoned("evt_2")), "duplicate " + verdicts[1].substr(0, 6)) << "delivered again: it is stored";
 }
 
 TEST_F(WebhookEventsTest, AnEventThatBreaksARuleFailsInsideItsBatch) {
   json broken = Subscription("sub_2", "cus_1", "active");
   broken["items"]["data"][0].erase("price");
-  EXPECT_EQ(DeliverBatch({Event("evt_1", "customer.subscription.created", 5, broken),
-                          Event("evt_2", "customer.subscription.created", 5, Subscription("sub_3", "cus_1", "dormant")),
-                          Event("evt_3", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active"))}),
-            (std::vector<std::string>{"failed object_malformed: items.data[0].price: missing", "failed unknown_status",
-                                      "processed"}));
+  EXPECT_EQ(
+      DeliverBatch({Event("evt_1", "customer.subscription.created", 5, broken),
+                    Event("evt_2", "customer.subscription.created", 5, Subscription("sub_3", "cus_1", "dormant")),
+                    Event("evt_3", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active"))}),
+      (std::vector<std::string>{"failed object_malformed: items.data[0].price: missing", "failed unknown_status",
+                                "processed"}));
 }
 
 TEST_F(WebhookEventsTest, TextThatPostgresRefusesHarmsOnlyItsOwnEvent) {
-  std::string with_nul = Event("evt_1", "customer.subscription.created", 5, Subscription("sub_NUL", "cus_1", "active")).dump();
+  std::string with_nul =
+      Event("evt_1", "customer.subscription.created", 5, Subscription("sub_NUL", "cus_1", "active")).dump();
   with_nul.replace(with_nul.find("sub_NUL"), 7, "sub_\\u0000");
   std::string noted = Event("evt_2", "charge.succeeded", 5, {{"id", "ch_NUL"}, {"object", "charge"}}).dump();
   noted.replace(noted.find("ch_NUL"), 6, "ch_\\u0000");
@@ -163,7 +175,8 @@ TEST_F(WebhookEventsTest, AFailedEventIsRetriedWithBackoffAndEndsInTheDeadLetter
   database_.SetClockOffset(absl::Hours(30));
   RunWorker(replica_);
   EXPECT_EQ(Attempts("evt_2"), "3") << "the dead stay";
-  EXPECT_EQ(Value("SELECT (lease_owner IS NULL)::text FROM billing.webhook_events WHERE provider_event_id = 'evt_2'"), "true");
+  EXPECT_EQ(Value("SELECT (lease_owner IS NULL)::text FROM billing.webhook_events WHERE provider_event_id = 'evt_2'"),
+            "true");
 }
 
 TEST_F(WebhookEventsTest, AFailedEventIsAppliedOnceItsCauseIsGone) {
@@ -175,7 +188,8 @@ TEST_F(WebhookEventsTest, AFailedEventIsAppliedOnceItsCauseIsGone) {
   database_.SetClockOffset(absl::Minutes(5));
   RunWorker(replica_);
   EXPECT_EQ(EventStatus("evt_2"), "processed");
-  EXPECT_EQ(Value("SELECT status FROM billing.subscriptions WHERE provider_subscription_id = 'sub_poisoned'"), "active");
+  EXPECT_EQ(Value("SELECT status FROM billing.subscriptions WHERE provider_subscription_id = 'sub_poisoned'"),
+            "active");
   EXPECT_EQ(Value("SELECT count(*)::text FROM billing.audit_log WHERE provider_event_id = 'evt_2'"), "1");
 }
 
@@ -186,13 +200,15 @@ TEST_F(WebhookEventsTest, AnUnknownCustomersEventsAreParkedUntilItIsLinked) {
             "parked nothing_stored_matches");
   RunWorker(replica_);
   EXPECT_EQ(EventStatus("evt_1"), "parked nothing_stored_matches");
-  const std::string other = database_.AddWorkspace("other"), elsewhere = database_.AddWorkspace("elsewhere", "", "live");
+  const std::string other = database_.AddWorkspace("other"),
+                    elsewhere = database_.AddWorkspace("elsewhere", "", "live");
   database_.LinkCustomer(elsewhere, "cus_8");
   database_.LinkCustomer(other, "cus_9");
   RunWorker(replica_);
   EXPECT_EQ(EventStatus("evt_1"), "processed");
   EXPECT_EQ(EventStatus("evt_2"), "processed");
-  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.subscriptions WHERE entity_id = $1 AND is_current", {other}), "1");
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.subscriptions WHERE entity_id = $1 AND is_current", {other}),
+            "1");
   EXPECT_EQ(Value("SELECT attempts::text FROM billing.webhook_events WHERE provider_event_id = 'evt_1'"), "0")
       << "being parked is no failure";
 }
@@ -213,8 +229,11 @@ TEST_F(WebhookEventsTest, WhatDoesNotConcernThisDeploymentIsStoredAndNeverApplie
   json connected = Event("evt_2", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active"));
   connected["account"] = "acct_other";
   EXPECT_EQ(Deliver(connected), "ignored connected_account");
-  const json thin = {{"id", "evt_3"},      {"object", "v2.core.event"}, {"type", "v1.invoice.paid"},
-                     {"livemode", false},  {"created", "2026-11-20T10:00:00Z"},
+  const json thin = {{"id", "evt_3"},
+                     {"object", "v2.core.event"},
+                     {"type", "v1.invoice.paid"},
+                     {"livemode", false},
+                     {"created", "2026-11-20T10:00:00Z"},
                      {"related_object", {{"id", "in_1"}, {"type", "invoice"}}}};
   EXPECT_EQ(Deliver(thin), "ignored thin_not_configured");
   EXPECT_EQ(Deliver(Event("evt_4", "moon.landed", 5, {{"object", "moon"}})), "ignored unknown_type");
@@ -268,7 +287,8 @@ TEST_F(WebhookEventsTest, WorkersOfTwoReplicasShareWhatIsDue) {
   RunWorker(replica_);
   other.join();
   RunWorker(replica_);
-  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status = 'processed'"), std::to_string(kEvents));
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status = 'processed'"),
+            std::to_string(kEvents));
   EXPECT_EQ(AuditCount("BILLING_WEBHOOK_PROCESSED"), std::to_string(kEvents));
 }
 
@@ -306,15 +326,17 @@ TEST_F(WebhookEventsTest, TransactionsRunAsTheSystemRoleAndCanWriteOnlyWhatIsThe
   const auto attempt = [&](const char* sql) {
     return replica_.pool.Run(db::Scope::System("test"), [&](db::Tx& tx) { return tx.Exec(sql).status(); });
   };
-  const auto user = db::RunInTransaction(replica_.pool, db::Scope::System("test"), [](db::Tx& tx) -> absl::StatusOr<std::string> {
-    ASSIGN_OR_RETURN(const db::Result row, tx.Exec("SELECT current_user::text"));
-    return row[0].Text(0);
-  });
+  const auto user =
+      db::RunInTransaction(replica_.pool, db::Scope::System("test"), [](db::Tx& tx) -> absl::StatusOr<std::string> {
+        ASSIGN_OR_RETURN(const db::Result row, tx.Exec("SELECT current_user::text"));
+        return row[0].Text(0);
+      });
   EXPECT_EQ(*user, "webhook_system");
-  for (const char* sql : {"UPDATE billing.entities SET display_name = 'x'", "DELETE FROM billing.webhook_events",
-                          "UPDATE billing.audit_log SET action = 'x'", "DELETE FROM billing.invoices",
-                          "UPDATE billing.checkout_sessions SET plan_code = 'x'", "UPDATE billing.request_idempotency SET status = 'x'",
-                          "INSERT INTO billing.entity_customers (id) VALUES (gen_random_uuid())"}) {
+  for (const char* sql :
+       {"UPDATE billing.entities SET display_name = 'x'", "DELETE FROM billing.webhook_events",
+        "UPDATE billing.audit_log SET action = 'x'", "DELETE FROM billing.invoices",
+        "UPDATE billing.checkout_sessions SET plan_code = 'x'", "UPDATE billing.request_idempotency SET status = 'x'",
+        "INSERT INTO billing.entity_customers (id) VALUES (gen_random_uuid())"}) {
     const absl::Status status = attempt(sql);
     EXPECT_NE(std::string(status.message()).find("42501"), std::string::npos) << sql << ": " << status;
   }
@@ -322,15 +344,17 @@ TEST_F(WebhookEventsTest, TransactionsRunAsTheSystemRoleAndCanWriteOnlyWhatIsThe
   const std::string other = database_.AddWorkspace("other");
   Deliver(Event("evt_1", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active")));
   for (const std::string& entity : {entity_, other}) {
-    const auto seen = db::RunInTransaction(replica_.pool, db::Scope::Tenant(entity), [](db::Tx& tx) -> absl::StatusOr<int64_t> {
-      ASSIGN_OR_RETURN(const db::Result row, tx.Exec("SELECT count(*) FROM billing.subscriptions"));
-      return row[0].Int(0);
-    });
+    const auto seen =
+        db::RunInTransaction(replica_.pool, db::Scope::Tenant(entity), [](db::Tx& tx) -> absl::StatusOr<int64_t> {
+          ASSIGN_OR_RETURN(const db::Result row, tx.Exec("SELECT count(*) FROM billing.subscriptions"));
+          return row[0].Int(0);
+        });
     EXPECT_EQ(*seen, entity == entity_ ? 1 : 0);
   }
-  EXPECT_FALSE(replica_.pool.Run(db::Scope::Tenant(entity_), [](db::Tx& tx) {
-    return tx.Exec("SELECT 1 FROM billing.webhook_events").status();
-  }).ok());
+  EXPECT_FALSE(replica_.pool
+                   .Run(db::Scope::Tenant(entity_),
+                        [](db::Tx& tx) { return tx.Exec("SELECT 1 FROM billing.webhook_events").status(); })
+                   .ok());
 }
 
 TEST_F(WebhookEventsTest, PartitionsAreMadeAheadAndUsed) {
@@ -356,7 +380,8 @@ TEST_F(WebhookEventsTest, WhatWaitsIsReported) {
   EXPECT_NE(metrics.find("billmesh_webhook_stored_events{status=\"failed\"} 1"), std::string::npos);
   EXPECT_NE(metrics.find("billmesh_webhook_stored_events{status=\"parked\"} 1"), std::string::npos);
   EXPECT_NE(metrics.find("billmesh_webhook_stored_events{status=\"dead\"} 0"), std::string::npos);
-  EXPECT_NE(metrics.find("billmesh_webhook_oldest_due_seconds 35"), std::string::npos) << "about an hour less the backoff";
+  EXPECT_NE(metrics.find("billmesh_webhook_oldest_due_seconds 35"), std::string::npos)
+      << "about an hour less the backoff";
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Real input: every recorded event and object of the reference data goes through the service; each is accepted, stored, and projected
-// or ignored by name. None is lost, and none fails.
+// Real input: every recorded event and object of the reference data goes through the service; each is accepted, stored,
+// and projected or ignored by name. None is lost, and none fails.
 #include <filesystem>
 #include <map>
 #include <set>
@@ -34,8 +34,8 @@ std::vector<fs::path> FilesIn(const fs::path& folder) {
   return files;
 }
 
-// All events: the recorded ones as they are (several recordings share one event id, so each gets its own), then the single objects,
-// wrapped.
+// All events: the recorded ones as they are (several recordings share one event id, so each gets its own), then the
+// single objects, wrapped.
 std::map<std::string, json> RecordedEvents(const fs::path& data) {
   std::map<std::string, json> events;
   for (const fs::path& file : FilesIn(data / "events-2020-03-02")) {
@@ -111,7 +111,8 @@ TEST_F(RecordedEventsTest, EveryOneIsAcceptedStoredAndProjectedOrIgnoredByName) 
   EXPECT_EQ(total, 92);
   EXPECT_EQ(counts["processed "], 11) << "3 + 2 subscriptions, 4 + 2 invoices";
   EXPECT_EQ(database_.Value("SELECT count(*)::text FROM billing.webhook_events"), "92");
-  EXPECT_EQ(database_.Value("SELECT count(*)::text FROM billing.audit_log WHERE action = 'BILLING_WEBHOOK_PROCESSED'"), "11");
+  EXPECT_EQ(database_.Value("SELECT count(*)::text FROM billing.audit_log WHERE action = 'BILLING_WEBHOOK_PROCESSED'"),
+            "11");
 }
 
 TEST_F(RecordedEventsTest, EventsOfTheOtherModeAreRefusedAndKept) {

@@ -1,4 +1,5 @@
-// What the webhook tests share: a database, the service as the daemon wires it (one or more replicas), and events in Stripe's JSON.
+// What the webhook tests share: a database, the service as the daemon wires it (one or more replicas), and events in
+// Stripe's JSON.
 #pragma once
 
 #include <functional>
@@ -80,8 +81,8 @@ inline json Event(const std::string& id, const std::string& type, int64_t at, js
           {"data", {{"object", std::move(object)}}}};
 }
 
-inline json Subscription(const std::string& id, const std::string& customer, const std::string& status, int64_t created = 0,
-                         json metadata = json::object()) {
+inline json Subscription(const std::string& id, const std::string& customer, const std::string& status,
+                         int64_t created = 0, json metadata = json::object()) {
   const json item = {{"id", "si_of_" + id},
                      {"price", {{"id", "price_pro"}, {"object", "price"}}},
                      {"quantity", 2},
@@ -99,25 +100,20 @@ inline json Subscription(const std::string& id, const std::string& customer, con
           {"items", {{"object", "list"}, {"has_more", false}, {"data", json::array({item})}}}};
 }
 
-inline json Session(const std::string& id, const std::string& customer, const std::string& status, const std::string& subscription,
-                    const std::string& operation_key, const std::string& payment_status = "paid") {
-  json session = {{"id", id},
-                  {"object", "checkout.session"},
-                  {"mode", "subscription"},
-                  {"status", status},
-                  {"payment_status", payment_status},
-                  {"customer", customer},
-                  {"created", kEpoch},
-                  {"expires_at", kEpoch + 86400},
-                  {"livemode", false},
-                  {"url", nullptr},
-                  {"metadata", json::object()}};
+inline json Session(const std::string& id, const std::string& customer, const std::string& status,
+                    const std::string& subscription, const std::string& operation_key,
+                    const std::string& payment_status = "paid") {
+  json session = {{"id", id},          {"object", "checkout.session"},     {"mode", "subscription"},
+                  {"status", status},  {"payment_status", payment_status}, {"customer", customer},
+                  {"created", kEpoch}, {"expires_at", kEpoch + 86400},     {"livemode", false},
+                  {"url", nullptr},    {"metadata", json::object()}};
   session["subscription"] = subscription.empty() ? json(nullptr) : json(subscription);
   if (!operation_key.empty()) session["metadata"]["billmesh_operation_key"] = operation_key;
   return session;
 }
 
-inline json Invoice(const std::string& id, const std::string& customer, const std::string& status, const std::string& subscription) {
+inline json Invoice(const std::string& id, const std::string& customer, const std::string& status,
+                    const std::string& subscription) {
   json invoice = {{"id", id},
                   {"object", "invoice"},
                   {"customer", customer},
@@ -169,7 +165,9 @@ class WebhookTest : public ::testing::Test {
     return std::stoll(Value("SELECT revision::text FROM billing.entities WHERE id = $1", {entity}));
   }
   std::string EventStatus(const std::string& id) {
-    return Value("SELECT status || coalesce(' ' || status_reason, '') FROM billing.webhook_events WHERE provider_event_id = $1", {id});
+    return Value(
+        "SELECT status || coalesce(' ' || status_reason, '') FROM billing.webhook_events WHERE provider_event_id = $1",
+        {id});
   }
   std::string AuditCount(const std::string& action) {
     return Value("SELECT count(*)::text FROM billing.audit_log WHERE action = $1", {action});
@@ -185,16 +183,19 @@ class WebhookTest : public ::testing::Test {
         operation_key, actor, status, provider, plan_code, plan_version, completed_at, failure_code)
       VALUES ($1, 'test', $2, 'checkout', $3, '', '', $3, 'user:x', $4, 'stripe', 'pro', 1,
         CASE WHEN $4 <> 'pending' THEN billing.now() END, CASE WHEN $4 <> 'pending' THEN 'x' END)
-    )sql", {database_.ids().NewId(), entity, key, status});
+    )sql",
+                    {database_.ids().NewId(), entity, key, status});
   }
-  void AddSession(const std::string& key, const std::string& session_id, const std::string& entity, const std::string& status) {
+  void AddSession(const std::string& key, const std::string& session_id, const std::string& entity,
+                  const std::string& status) {
     database_.Admin(R"sql(
       INSERT INTO billing.checkout_sessions (id, env, entity_id, operation_id, operation_key, provider, provider_session_id,
         status, expires_at, ended_at)
       VALUES ($1, 'test', $2, (SELECT id FROM billing.request_idempotency WHERE operation_key = $3), $3, 'stripe', $4, $5,
         billing.now() + interval '1 day', CASE WHEN $5 IN ('expired', 'abandoned') THEN billing.now() END)
-    )sql", {database_.ids().NewId(), entity, key,
-            session_id.empty() ? std::nullopt : std::optional<std::string>(session_id), status});
+    )sql",
+                    {database_.ids().NewId(), entity, key,
+                     session_id.empty() ? std::nullopt : std::optional<std::string>(session_id), status});
   }
 
   testing::TestDatabase database_;
