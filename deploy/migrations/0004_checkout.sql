@@ -147,7 +147,7 @@ CREATE INDEX checkout_sessions_entity_idx ON billing.checkout_sessions (entity_i
 CREATE INDEX checkout_sessions_blocking_idx ON billing.checkout_sessions (status, expires_at)
   WHERE status IN ('open', 'completed_pending_subscription', 'recovery_verification_pending');
 
--- CHK-3: the matrix, held by the database too. The same table stands in code (services/checkout/session_transitions.h), and a
+-- CHK-3: the matrix, held by the database too. The same table stands in code (common/checkout/session_status.h), and a
 -- test compares the two.
 CREATE TABLE billing.checkout_session_transitions (
   from_status text NOT NULL,
