@@ -6,6 +6,7 @@ check_documents() {
   migrations_in_order
   fault_points_listed
   traceability_holds
+  alerts_match_guardrails
 }
 
 # deploy/migrations/NNNN_name.sql, from 0001 on without a gap; the daemons were built for the last one.
@@ -80,4 +81,20 @@ token_exists() {
     */*) [[ -e $1 || -n $(compgen -G "$1" || true) ]] ;;
     *) if [[ $1 =~ ^[A-Z][A-Za-z0-9]*\.[A-Za-z0-9_]+$ || $1 =~ _test$ ]]; then grep -qxF "$1" "$SCRATCH/tests"; fi ;;
   esac
+}
+
+# deploy/monitoring/alerts.yaml has a rule for each guardrail code of the code, and names no other. Codes share their form with audit
+# actions, which stand in audit_store.h, and with two settings.
+alerts_match_guardrails() {
+  local file=deploy/monitoring/alerts.yaml actions=common/audit/audit_store.h code place line
+  [[ -f $file ]] || return 0
+  { grep -rnoE '"BILLING_[A-Z_]+"' "$SCRATCH/code/common" "$SCRATCH/code/services" || true; } \
+    | sed -E "s:^$SCRATCH/code/::; s:^([^\:]+\:[0-9]+)\:\"(.*)\"\$:\\2 \\1:" | grep -vE '_test\.cc:|^BILLING_(ENV|CURRENCY) ' | sort >"$SCRATCH/codes"
+  while read -r code place; do
+    ! grep -qsF -e "\"$code\"" "$actions" && ! grep -q -e "alert: $code\$" "$file" || continue
+    breach "${place%%:*}" "${place##*:}" guardrail-alert "$code has no rule in $file"
+  done <"$SCRATCH/codes"
+  while IFS=: read -r line code; do
+    grep -q "^$code " "$SCRATCH/codes" || breach "$file" "$line" guardrail-alert "$code is in no source"
+  done < <(grep -nE 'alert: BILLING_' "$file" | sed -E 's/^([0-9]+):.*alert: (.*)$/\1:\2/')
 }
