@@ -188,12 +188,15 @@ check('refusals come as the error classes of the client', async () => {
     assert.match(error.requestId, /^req_/);
     return true;
   });
-  await assert.rejects(stripe.customers.create({ colour: 'red' }), (error) => {
-    assert.ok(error instanceof StripeInvalidRequestError);
-    assert.equal(error.code, 'parameter_unknown');
-    assert.equal(error.param, 'colour');
-    return true;
-  });
+  for (const [given, param] of [[{ colour: 'red' }, 'colour'], [{ tax: { foo: '5' } }, 'tax[foo]'],
+    [{ shipping: { nope: '1' } }, 'shipping[nope]']]) {
+    await assert.rejects(stripe.customers.create(given), (error) => {
+      assert.ok(error instanceof StripeInvalidRequestError);
+      assert.equal(error.code, 'parameter_unknown');
+      assert.equal(error.param, param);
+      return true;
+    });
+  }
   await assert.rejects(stripe.customers.create({ balance: 'much' }), (error) => {
     assert.equal(error.code, 'parameter_invalid_integer');
     return true;

@@ -96,6 +96,15 @@ class SpecParser {
       if (!Take(']')) throw std::logic_error("unclosed array in spec");
       return spec;
     }
+    if (Take('<')) {
+      spec.kind = ParamSpec::Kind::kMap;
+      const bool clearable = Take('~');
+      ParamSpec item = Type();
+      item.clearable = clearable;
+      spec.item = std::make_shared<const ParamSpec>(std::move(item));
+      if (!Take('>')) throw std::logic_error("unclosed map in spec");
+      return spec;
+    }
     const char letter = rest_.empty() ? '?' : rest_.front();
     rest_.remove_prefix(1);
     switch (letter) {
@@ -183,6 +192,15 @@ Json CheckHash(const ParamSpec& spec, const Json& raw, const std::string& param,
   return out;
 }
 
+Json CheckMap(const ParamSpec& spec, const Json& raw, const std::string& param, std::string_view version) {
+  if (!raw.is_object()) throw Invalid("", param, "Invalid object");
+  Json out = Json::object();
+  for (const auto& [name, value] : raw.items()) {
+    out[name] = Check(*spec.item, value, ParamName(param, name), version);
+  }
+  return out;
+}
+
 Json CheckArray(const ParamSpec& spec, const Json& raw, const std::string& param, std::string_view version) {
   if (!LooksLikeArray(raw)) throw Invalid("", param, "Invalid array");
   Json out = Json::array();
@@ -251,6 +269,7 @@ Json Check(const ParamSpec& spec, const Json& raw, const std::string& param, std
                       param + "' from your request or supply a non-empty value.");
   }
   if (spec.kind == Kind::kHash) return CheckHash(spec, raw, param, version);
+  if (spec.kind == Kind::kMap) return CheckMap(spec, raw, param, version);
   if (spec.kind == Kind::kArray) return CheckArray(spec, raw, param, version);
   if (spec.kind == Kind::kRange) return CheckRange(raw, param);
   if (!raw.is_string()) {

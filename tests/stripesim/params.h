@@ -4,6 +4,7 @@
 //
 //   s string   i integer   n number   b boolean   t timestamp   m metadata   x anything
 //   r integer or range {gt,gte,lt,lte}   e(a|b) one of   [T] array of T   {name:T …} hash
+//   <T> hash of T under names of the caller's choice   <~T> the same; each may be emptied with ""
 //   name!:T required   name~:T may be emptied with ""   name<2026-09-30:T gone since that version
 //
 // Every endpoint also takes `expand`; one that starts with `list` takes the page parameters too.
@@ -19,14 +20,14 @@
 namespace stripesim {
 
 struct ParamSpec {
-  enum class Kind { kString, kInteger, kNumber, kBoolean, kMetadata, kAny, kRange, kEnum, kArray, kHash };
+  enum class Kind { kString, kInteger, kNumber, kBoolean, kMetadata, kAny, kRange, kEnum, kArray, kHash, kMap };
   Kind kind = Kind::kHash;
   bool required = false;
   bool clearable = false;
   std::string gone_since;                                 // empty: never
   std::vector<std::string> values;                        // of kEnum
   std::vector<std::pair<std::string, ParamSpec>> fields;  // of kHash
-  std::shared_ptr<const ParamSpec> item;                  // of kArray
+  std::shared_ptr<const ParamSpec> item;                  // of kArray and kMap
 
   const ParamSpec* Field(std::string_view name) const;
 };

@@ -115,6 +115,76 @@ TEST(Params, EveryRouteHasParameters) {
   for (const Route& route : AllRoutes()) EXPECT_NE(route.spec, nullptr) << route.operation;
 }
 
+// The refusal of a request by the table's own parameters of its endpoint.
+std::string RefusalAt(std::string_view operation, std::string_view form) {
+  return RefusalOf([&] { CheckParams(*SpecOf(operation), Nested(form), "2026-10-28.endive"); });
+}
+
+TEST(Params, MapsTakeAnyNamesButTypedValues) {
+  EXPECT_EQ(Refusal("m:<{n!:i}>", "m[usd][n]=1&m[eur][n]=2"), "");
+  EXPECT_EQ(Refusal("m:<{n!:i}>", "m[usd][n]=x"), "parameter_invalid_integer m[usd][n]");
+  EXPECT_EQ(Refusal("m:<{n!:i}>", "m[usd][o]=1"), "parameter_unknown m[usd][o]");
+  EXPECT_EQ(Refusal("m:<{n!:i}>", "m=5"), " m");
+  EXPECT_EQ(Refusal("m:<i>", "m[usd]="), "parameter_invalid_empty m[usd]");
+  EXPECT_EQ(Refusal("m:<~i>", "m[usd]="), "") << "may be emptied";
+}
+
+TEST(Params, UnknownNamesInNestedHashesAreRefused) {
+  const struct {
+    const char* operation;
+    const char* form;
+    const char* param;
+  } kCases[] = {
+      {"POST /v1/customers", "tax[foo]=5", "tax[foo]"},
+      {"POST /v1/customers", "cash_balance[nope]=5", "cash_balance[nope]"},
+      {"POST /v1/customers", "shipping[nope]=1", "shipping[nope]"},
+      {"POST /v1/customers", "shipping[address][planet]=x&shipping[name]=n", "shipping[address][planet]"},
+      {"POST /v1/customers/{id}", "invoice_settings[rendering_options][a]=1", "invoice_settings[rendering_options][a]"},
+      {"POST /v1/products", "name=n&package_dimensions[depth]=1", "package_dimensions[depth]"},
+      {"POST /v1/prices", "currency=usd&tiers[0][upto]=1", "tiers[0][upto]"},
+      {"POST /v1/prices", "currency=usd&currency_options[eur][amount]=1", "currency_options[eur][amount]"},
+      {"GET /v1/prices", "recurring[every]=month", "recurring[every]"},
+      {"POST /v1/checkout/sessions", "mode=payment&discounts[0][code]=x", "discounts[0][code]"},
+      {"POST /v1/checkout/sessions", "mode=payment&consent_collection[tos]=x", "consent_collection[tos]"},
+      {"POST /v1/checkout/sessions", "mode=subscription&subscription_data[invoice_settings][memo]=x",
+       "subscription_data[invoice_settings][memo]"},
+      {"POST /v1/subscriptions", "automatic_tax[on]=true", "automatic_tax[on]"},
+      {"POST /v1/subscriptions/{id}", "payment_settings[nope]=1", "payment_settings[nope]"},
+      {"POST /v1/subscription_items", "subscription=s&billing_thresholds[amount]=1", "billing_thresholds[amount]"},
+      {"POST /v1/subscription_items/{id}", "price_data[product_data][name]=x", "price_data[product_data]"},
+      {"POST /v1/payment_links/{id}", "custom_text[footer][message]=x", "custom_text[footer]"},
+      {"POST /v1/billing_portal/sessions", "flow_data[subscription_update][item]=x",
+       "flow_data[subscription_update][item]"},
+  };
+  for (const auto& [operation, form, param] : kCases) {
+    EXPECT_EQ(RefusalAt(operation, form), std::string("parameter_unknown ") + param) << operation << " " << form;
+  }
+}
+
+TEST(Params, IllTypedNestedValuesAreRefused) {
+  const char kCustomers[] = "POST /v1/customers", kSessions[] = "POST /v1/checkout/sessions";
+  EXPECT_EQ(RefusalAt(kCustomers, "shipping=5"), " shipping") << "a scalar where a hash is needed";
+  EXPECT_EQ(RefusalAt(kCustomers, "shipping="), "") << "emptied";
+  EXPECT_EQ(RefusalAt(kCustomers, "shipping[address][city]=c"), "parameter_missing shipping[name]");
+  EXPECT_EQ(RefusalAt(kCustomers, "tax[validate_location]=later"), " tax[validate_location]");
+  EXPECT_EQ(RefusalAt("POST /v1/prices", "currency=usd&custom_unit_amount[enabled]=true&custom_unit_amount[minimum]=x"),
+            "parameter_invalid_integer custom_unit_amount[minimum]");
+  EXPECT_EQ(RefusalAt(kSessions, "mode=payment&optional_items[0][price]=p&optional_items[0][quantity]=x"),
+            "parameter_invalid_integer optional_items[0][quantity]");
+  EXPECT_EQ(RefusalAt(kSessions, "mode=payment&discounts[coupon]=x"), " discounts")
+      << "a hash where an array is needed";
+  EXPECT_EQ(RefusalAt(kSessions, "mode=payment&payment_method_options[card]=5"), " payment_method_options[card]");
+  EXPECT_EQ(RefusalAt(kSessions, "mode=payment&payment_method_options[card][request_three_d_secure]=any"), "");
+  try {
+    CheckParams(*SpecOf(kCustomers), Nested("shipping=5"), "2026-10-28.endive");
+    FAIL() << "not refused";
+  } catch (const ApiError& error) {
+    EXPECT_EQ(error.status, 400);
+    EXPECT_EQ(error.type, "invalid_request_error");
+    EXPECT_EQ(error.message, "Invalid object");
+  }
+}
+
 TEST(Schema, RefusesWhatDoesNotFit) {
   const std::string path = testing::TempDir() + "stripesim_schema.json";
   std::ofstream(path) << R"({"POST /v1/x":{"type":"object","additionalProperties":false,
@@ -131,7 +201,8 @@ TEST(Schema, RefusesWhatDoesNotFit) {
   EXPECT_EQ(check("n=one"), "parameter_invalid_integer n");
   EXPECT_EQ(check("c[]=a"), "parameter_missing n");
   EXPECT_EQ(check("n=1&d=2"), "parameter_unknown d");
-  EXPECT_EQ(check("n=1&c[]=z"), " c");
+  EXPECT_EQ(check("n=1&c[]=z"), " c[0]");
+  EXPECT_EQ(check("n=1&c=z"), " c");
   EXPECT_EQ(RefusalOf([&] { schemas.Check("POST /v1/other", Nested("d=2")); }), "");
 }
 

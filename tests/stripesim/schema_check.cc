@@ -71,13 +71,14 @@ void CheckScalar(const Json& schema, const std::string& type, const Json& raw, c
 
 void CheckNode(const Json& schema, const Json& raw, const std::string& param) {
   if (schema.contains("anyOf")) {
+    // Where nothing fits, the first choice says why: the others are mostly the "" that empties a parameter.
     const Json& choices = schema["anyOf"];
-    for (size_t i = 0; i < choices.size(); ++i) {
+    for (size_t i = choices.size(); i > 0; --i) {
       try {
-        CheckNode(choices[i], raw, param);
+        CheckNode(choices[i - 1], raw, param);
         return;
       } catch (const ApiError&) {
-        if (i + 1 == choices.size()) throw;
+        if (i == 1) throw;
       }
     }
     return;
