@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "common/daemon/probe.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -101,16 +102,10 @@ void Daemon::OnDrain(std::function<void()> fn) { on_drain_.push_back(std::move(f
 
 absl::Status Daemon::CheckDatabase() {
   ASSIGN_OR_RETURN(const db::Pool::Probe probe, pool_->Check());
-  if (probe.schema_version != kSchemaVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("schema version is ", probe.schema_version, ", this daemon needs ",
-                                                      kSchemaVersion, ": run billctl migrate"));
-  }
-  const absl::Duration skew = clock_.Now() - probe.database_time;
-  telemetry::GetGauge("billmesh_clock_skew_seconds", "This clock minus the database's").Set(absl::ToDoubleSeconds(skew));
-  if (absl::AbsDuration(skew) > config_.GetDuration("clock-skew-max")) {
-    return absl::FailedPreconditionError(absl::StrCat("the clock differs from the database's by ", absl::FormatDuration(skew)));
-  }
-  return absl::OkStatus();
+  const absl::Time now = clock_.Now();
+  telemetry::GetGauge("billmesh_clock_skew_seconds", "This clock minus the database's")
+      .Set(absl::ToDoubleSeconds(now - probe.database_time));
+  return CheckProbe(probe, now, {kSchemaVersion, config_.GetDuration("clock-skew-max")});
 }
 
 absl::Status Daemon::CheckReadiness() {

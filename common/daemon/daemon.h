@@ -24,12 +24,13 @@ namespace billmesh::daemon {
 // The version of the schema that these binaries were written for: the highest migration (a test compares).
 inline constexpr int kSchemaVersion = 7;
 
-// Settings that every daemon has: listen, metrics-listen, tls-ca, tls-cert, tls-key, log-level, billing-env, drain-timeout;
-// with a database also database-url, database-connections, database-prepare, user-assertion-jwks, executor-threads,
+// Settings that every daemon has: metrics-listen, tls-ca, tls-cert, tls-key, log-level, billing-env, drain-timeout;
+// with a database also listen, database-url, database-connections, database-prepare, user-assertion-jwks, executor-threads,
 // executor-queue, clock-skew-max.
 std::vector<config::Setting> CommonSettings(bool with_database);
-// BILLING_ENV, BILLING_CURRENCY and PUBLIC_BASE_URL checks live with the settings that need them.
-std::vector<config::CrossCheck> CommonChecks();
+// CFG-2: BILLING_ENV, and the content of the TLS files; with a database also the form of DATABASE_URL and the assertion
+// keys. Checks of other settings live with them.
+std::vector<config::CrossCheck> CommonChecks(bool with_database);
 
 struct Options {
   std::string name;  // "checkout"

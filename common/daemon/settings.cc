@@ -1,13 +1,39 @@
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "common/auth/user_assertion.h"
 #include "common/daemon/daemon.h"
+#include "common/daemon/file_checks.h"
+#include "common/db/url.h"
+#include "common/time/clock.h"
 
 namespace billmesh::daemon {
 
+using config::Config;
 using config::Setting;
 using config::Type;
 
+namespace {
+
+std::string CheckEnv(const Config& c) {
+  return c.Get("billing-env").size() <= 32 ? "" : "--billing-env is longer than 32 characters";
+}
+
+std::string CheckDatabaseUrl(const Config& c) {
+  const absl::Status status = db::CheckUrl(c.Get("database-url"));
+  return status.ok() ? "" : absl::StrCat("DATABASE_URL ", status.message());
+}
+
+std::string CheckAssertionKeys(const Config& c) {
+  SystemClock clock;
+  const absl::Status status = auth::AssertionVerifier::Create(c.Get("user-assertion-jwks"), clock).status();
+  return status.ok() ? "" : absl::StrCat("USER_ASSERTION_JWKS_FILE: ", status.message());
+}
+
+}  // namespace
+
 std::vector<Setting> CommonSettings(bool with_database) {
   std::vector<Setting> settings = {
-      {"listen", "LISTEN_ADDR", Type::kAddress, "127.0.0.1:0", "host:port of the gRPC server; port 0 takes any free one"},
       {"metrics-listen", "METRICS_ADDR", Type::kAddress, "127.0.0.1:0", "host:port of /metrics, /healthz and /readyz (plain HTTP)"},
       {"tls-ca", "TLS_CA_FILE", Type::kFile, std::nullopt, "PEM file of the CA that peers' certificates must come from"},
       {"tls-cert", "TLS_CERT_FILE", Type::kFile, std::nullopt, "PEM file of this daemon's certificate chain"},
@@ -20,6 +46,7 @@ std::vector<Setting> CommonSettings(bool with_database) {
   };
   if (!with_database) return settings;
   const std::vector<Setting> database = {
+      {"listen", "LISTEN_ADDR", Type::kAddress, "127.0.0.1:0", "host:port of the gRPC server; port 0 takes any free one"},
       {"database-url", "DATABASE_URL", Type::kSecret, std::nullopt, "PostgreSQL URL of this daemon's login role"},
       {"database-connections", "DATABASE_CONNECTIONS", Type::kInt, "12", "most connections to PostgreSQL", 1, 200},
       {"database-prepare", "DATABASE_PREPARE", Type::kBool, "true",
@@ -35,10 +62,13 @@ std::vector<Setting> CommonSettings(bool with_database) {
   return settings;
 }
 
-std::vector<config::CrossCheck> CommonChecks() {
-  return {[](const config::Config& c) -> std::string {
-    return c.Get("billing-env").size() <= 32 ? "" : "--billing-env is longer than 32 characters";
-  }};
+std::vector<config::CrossCheck> CommonChecks(bool with_database) {
+  const FileSetting chain = {"tls-cert", "TLS_CERT_FILE"};
+  std::vector<config::CrossCheck> checks = {CheckEnv, AnchorsCheck({"tls-ca", "TLS_CA_FILE"}), ChainCheck(chain)};
+  std::vector<config::CrossCheck> key = PrivateKeyChecks({"tls-key", "TLS_KEY_FILE"}, chain);
+  checks.insert(checks.end(), std::make_move_iterator(key.begin()), std::make_move_iterator(key.end()));
+  if (with_database) checks.insert(checks.end(), {CheckDatabaseUrl, CheckAssertionKeys});
+  return checks;
 }
 
 }  // namespace billmesh::daemon

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/daemon/daemon.h"
+#include "common/lease/lease.h"
 #include "common/money/money.h"
 #include "common/status/strings.h"
 #include "common/stripe/client_config.h"
@@ -75,7 +76,7 @@ std::string BaseUrlFault(std::string_view url, std::string_view billing_env) {
 }
 
 std::vector<CrossCheck> CheckoutChecks() {
-  std::vector<CrossCheck> checks = daemon::CommonChecks();
+  std::vector<CrossCheck> checks = daemon::CommonChecks(/*with_database=*/true);
   Append(stripe::ClientChecks(), checks);
   Append(std::vector<CrossCheck>{
              [](const Config& c) -> std::string {
@@ -88,7 +89,7 @@ std::vector<CrossCheck> CheckoutChecks() {
                           : absl::StrCat("OPERATION_KEY_SECRET has fewer than ", kMinKeySecret, " characters");
              },
              [](const Config& c) -> std::string {
-               return c.GetDuration(kCallTimeout) * 2 <= c.GetDuration(kLease)
+               return c.GetDuration(kCallTimeout) <= lease::WritingTime(c.GetDuration(kLease))
                           ? ""
                           : "PROVIDER_TIMEOUT is more than half of CHECKOUT_LEASE";
              },

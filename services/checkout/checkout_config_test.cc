@@ -1,11 +1,8 @@
 #include "services/checkout/checkout_config.h"
 
-#include <unistd.h>
-
-#include <cstdio>
-#include <fstream>
 #include <map>
 
+#include "common/daemon/test_files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -16,13 +13,7 @@ using ::testing::HasSubstr;
 
 class CheckoutConfigTest : public ::testing::Test {
  protected:
-  CheckoutConfigTest() {
-    std::ofstream(file_) << "-";
-    for (const char* name : {"TLS_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE", "USER_ASSERTION_JWKS_FILE"}) {
-      environment_[name] = file_;
-    }
-  }
-  ~CheckoutConfigTest() override { std::remove(file_.c_str()); }
+  CheckoutConfigTest() { environment_.merge(files_.Environment()); }
 
   config::Parsed Parse() {
     static const std::map<std::string, std::string>* current = nullptr;
@@ -42,7 +33,7 @@ class CheckoutConfigTest : public ::testing::Test {
     return parsed.config.has_value() ? "" : parsed.message;
   }
 
-  const std::string file_ = ::testing::TempDir() + "billmesh_checkout_config_" + std::to_string(::getpid());
+  const daemon::TestFiles files_;
   std::map<std::string, std::string> environment_ = {
       {"BILLING_ENV", "test"},
       {"DATABASE_URL", "postgresql://x@127.0.0.1/x"},

@@ -1,11 +1,13 @@
 #include "services/edge/edge_config.h"
 
-#include <fstream>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/auth/file_key_source.h"
+#include "common/auth/user_assertion.h"
 #include "common/daemon/daemon.h"
+#include "common/daemon/file_checks.h"
+#include "common/time/clock.h"
 
 namespace billmesh::edge {
 namespace {
@@ -25,7 +27,17 @@ std::string CheckTlsPair(const Config& config) {
 std::string CheckJwks(const Config& config) {
   const std::string& jwks = config.Get("jwt-jwks");
   if (absl::StartsWith(jwks, "https://") || absl::StartsWith(jwks, "http://")) return "";
-  return std::ifstream(jwks).good() ? "" : "--jwt-jwks is neither an http:// or https:// URL nor a readable file";
+  SystemClock clock;
+  const absl::Status status = auth::FileKeySource::Create(jwks, clock).status();
+  return status.ok() ? ""
+                     : absl::StrCat("--jwt-jwks is neither an http:// or https:// URL nor a file of keys: ",
+                                    status.message());
+}
+
+std::string CheckAssertionKey(const Config& config) {
+  SystemClock clock;
+  const absl::Status status = auth::AssertionSigner::Create(config.Get("user-assertion-key"), clock).status();
+  return status.ok() ? "" : absl::StrCat("USER_ASSERTION_KEY_FILE: ", status.message());
 }
 
 std::string CheckClaims(const Config& config) {
@@ -75,8 +87,14 @@ std::vector<Setting> EdgeSettings() {
 }
 
 std::vector<config::CrossCheck> EdgeChecks() {
-  std::vector<config::CrossCheck> checks = daemon::CommonChecks();
-  checks.insert(checks.end(), {CheckTlsPair, CheckJwks, CheckClaims});
+  std::vector<config::CrossCheck> checks = daemon::CommonChecks(/*with_database=*/false);
+  const daemon::FileSetting chain = {"http-tls-cert", "HTTP_TLS_CERT_FILE"};
+  // The identity provider's may be its own certificate, which need not be a CA's.
+  checks.insert(checks.end(), {CheckTlsPair, CheckJwks, CheckAssertionKey, CheckClaims, daemon::ChainCheck(chain),
+                               daemon::ChainCheck({"jwt-jwks-ca", "JWT_JWKS_CA_FILE"})});
+  for (config::CrossCheck& check : daemon::PrivateKeyChecks({"http-tls-key", "HTTP_TLS_KEY_FILE"}, chain)) {
+    checks.push_back(std::move(check));
+  }
   return checks;
 }
 

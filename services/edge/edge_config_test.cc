@@ -3,6 +3,7 @@
 #include <map>
 
 #include "common/auth/test_tokens.h"
+#include "common/daemon/test_files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -13,11 +14,17 @@ class EdgeConfigTest : public testing::Test {
  protected:
   config::Parsed Parse(const std::map<std::string, std::string>& changes) {
     std::map<std::string, std::string> environment = {
-        {"BILLING_ENV", "test"},          {"TLS_CA_FILE", file_.path()},      {"TLS_CERT_FILE", file_.path()},
-        {"TLS_KEY_FILE", file_.path()},   {"CHECKOUT_ADDR", "127.0.0.1:1"},   {"WEBHOOK_ADDR", "127.0.0.1:2"},
-        {"ENTITLEMENTS_ADDR", "[::1]:3"}, {"RECONCILER_ADDR", "127.0.0.1:4"}, {"USER_ASSERTION_KEY_FILE", file_.path()},
-        {"JWT_ISSUER", "https://issuer"}, {"JWT_AUDIENCE", "billmesh"},       {"JWT_JWKS", file_.path()},
+        {"BILLING_ENV", "test"},
+        {"CHECKOUT_ADDR", "127.0.0.1:1"},
+        {"WEBHOOK_ADDR", "127.0.0.1:2"},
+        {"ENTITLEMENTS_ADDR", "[::1]:3"},
+        {"RECONCILER_ADDR", "127.0.0.1:4"},
+        {"USER_ASSERTION_KEY_FILE", files_.key.path()},  // P-256, too
+        {"JWT_ISSUER", "https://issuer"},
+        {"JWT_AUDIENCE", "billmesh"},
+        {"JWT_JWKS", files_.jwks.path()},
     };
+    environment.merge(files_.Environment());
     for (const auto& [name, value] : changes) environment[name] = value;
     const char* argv[] = {"billmesh-edge"};
     return config::Parse("billmesh-edge", "", EdgeSettings(), EdgeChecks(), 1, argv,
@@ -26,7 +33,7 @@ class EdgeConfigTest : public testing::Test {
                            return it == environment.end() || it->second.empty() ? nullptr : it->second.c_str();
                          });
   }
-  auth::TestFile file_{"content"};
+  const daemon::TestFiles files_;
 };
 
 TEST_F(EdgeConfigTest, ReadsItsSettings) {
@@ -48,7 +55,7 @@ TEST_F(EdgeConfigTest, NamesEveryFaultInOneLine) {
   const auto parsed = Parse({{"CHECKOUT_ADDR", ""},
                              {"JWT_LEEWAY", "61s"},
                              {"JWT_JWKS", "/nonexistent/keys"},
-                             {"HTTP_TLS_CERT_FILE", file_.path()},
+                             {"HTTP_TLS_CERT_FILE", files_.certificate.path()},
                              {"JWT_AUDIENCE", ""}});
   EXPECT_FALSE(parsed.config.has_value());
   EXPECT_NE(parsed.exit_code, 0);
@@ -56,6 +63,23 @@ TEST_F(EdgeConfigTest, NamesEveryFaultInOneLine) {
     EXPECT_THAT(parsed.message, testing::HasSubstr(fault));
   }
   EXPECT_THAT(parsed.message, testing::Not(testing::HasSubstr("\n")));
+}
+
+TEST_F(EdgeConfigTest, KeysAndCertificatesThatBootCouldNotUseAreFaults) {
+  const std::string garbage = files_.garbage.path();
+  for (const char* variable : {"TLS_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE", "USER_ASSERTION_KEY_FILE", "JWT_JWKS_CA_FILE"}) {
+    EXPECT_THAT(Parse({{variable, garbage}}).message, testing::HasSubstr(variable));
+  }
+  EXPECT_THAT(Parse({{"JWT_JWKS", garbage}}).message, testing::HasSubstr("--jwt-jwks"));
+  const auth::TestFile rsa(auth::TestKey::Rsa("key").PrivatePem());
+  EXPECT_THAT(Parse({{"USER_ASSERTION_KEY_FILE", rsa.path()}}).message, testing::HasSubstr("P-256"));
+  EXPECT_THAT(Parse({{"HTTP_TLS_CERT_FILE", garbage}, {"HTTP_TLS_KEY_FILE", garbage}}).message,
+              testing::AllOf(testing::HasSubstr("HTTP_TLS_CERT_FILE"), testing::HasSubstr("HTTP_TLS_KEY_FILE")));
+  EXPECT_THAT(
+      Parse({{"HTTP_TLS_CERT_FILE", files_.certificate.path()}, {"HTTP_TLS_KEY_FILE", rsa.path()}}).message,
+      testing::HasSubstr("is not the private key of the certificate"));
+  EXPECT_EQ(Parse({{"HTTP_TLS_CERT_FILE", files_.certificate.path()}, {"HTTP_TLS_KEY_FILE", files_.key.path()}}).message,
+            "");
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ std::vector<Setting> EntitlementsSettings() {
 }
 
 std::vector<config::CrossCheck> EntitlementsChecks() {
-  std::vector<config::CrossCheck> checks = daemon::CommonChecks();
+  std::vector<config::CrossCheck> checks = daemon::CommonChecks(/*with_database=*/true);
   checks.push_back([](const config::Config& c) -> std::string {
     for (const std::string& key : c.GetList("fail-open-keys")) {
       if (!catalog::ValidateEntitlementKey(key).ok()) {

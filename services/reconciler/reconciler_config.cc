@@ -30,7 +30,7 @@ std::vector<config::Setting> Settings() {
 }
 
 std::vector<config::CrossCheck> Checks() {
-  std::vector<config::CrossCheck> checks = daemon::CommonChecks();
+  std::vector<config::CrossCheck> checks = daemon::CommonChecks(/*with_database=*/true);
   const std::vector<config::CrossCheck> provider = stripe::ClientChecks();
   checks.insert(checks.end(), provider.begin(), provider.end());
   checks.push_back([](const config::Config& c) -> std::string {

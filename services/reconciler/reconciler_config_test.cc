@@ -1,34 +1,26 @@
 #include "services/reconciler/reconciler_config.h"
 
-#include <fstream>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "common/daemon/test_files.h"
 #include "gtest/gtest.h"
 
 namespace billmesh::reconciler {
 namespace {
 
 config::Parsed Parse(const std::vector<const char*>& flags) {
-  static const std::string* const file = [] {
-    auto* path = new std::string(testing::TempDir() + "reconciler_config_test.pem");
-    std::ofstream(*path) << "anything";
-    return path;
-  }();
-  static const std::map<std::string, std::string> environment = {
-      {"TLS_CA_FILE", *file},
-      {"TLS_CERT_FILE", *file},
-      {"TLS_KEY_FILE", *file},
-      {"USER_ASSERTION_JWKS_FILE", *file},
-      {"BILLING_ENV", "test"},
-      {"DATABASE_URL", "postgresql://billmesh_reconciler@127.0.0.1/x"},
-      {"STRIPE_SECRET_KEY", "sk_test_51AbCdEfGhIjKlMnOpQrStUv"}};
+  const daemon::TestFiles files;
+  std::map<std::string, std::string> environment = {{"BILLING_ENV", "test"},
+                                                    {"DATABASE_URL", "postgresql://billmesh_reconciler@127.0.0.1/x"},
+                                                    {"STRIPE_SECRET_KEY", "sk_test_51AbCdEfGhIjKlMnOpQrStUv"}};
+  environment.merge(files.Environment());
   std::vector<const char*> argv = {"billmesh-reconciler"};
   argv.insert(argv.end(), flags.begin(), flags.end());
   return config::Parse("billmesh-reconciler", "", Settings(), Checks(), static_cast<int>(argv.size()), argv.data(),
-                       [](const char* name) -> const char* {
+                       [&](const char* name) -> const char* {
                          const auto it = environment.find(name);
                          return it == environment.end() ? nullptr : it->second.c_str();
                        });

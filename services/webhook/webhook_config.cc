@@ -56,7 +56,7 @@ std::vector<Setting> WebhookSettings() {
 }
 
 std::vector<config::CrossCheck> WebhookChecks() {
-  std::vector<config::CrossCheck> checks = daemon::CommonChecks();
+  std::vector<config::CrossCheck> checks = daemon::CommonChecks(/*with_database=*/true);
   checks.push_back([](const config::Config& config) -> std::string {
     const absl::Status secrets = stripe::CheckWebhookSecrets(SplitSecrets(config.Get("stripe-webhook-secret")));
     return secrets.ok() ? "" : "STRIPE_WEBHOOK_SECRET: " + std::string(secrets.message());

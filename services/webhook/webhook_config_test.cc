@@ -5,6 +5,7 @@
 #include <map>
 
 #include "common/crypto/crypto.h"
+#include "common/daemon/test_files.h"
 #include "gtest/gtest.h"
 #include "services/webhook/secret_reloader.h"
 
@@ -12,16 +13,14 @@ namespace billmesh::webhook {
 namespace {
 
 std::map<std::string, std::string> Environment() {
-  // Any readable file will do where a path is asked for.
-  const std::string file = "/proc/self/exe";
-  return {{"TLS_CA_FILE", file},
-          {"TLS_CERT_FILE", file},
-          {"TLS_KEY_FILE", file},
-          {"USER_ASSERTION_JWKS_FILE", file},
-          {"DATABASE_URL", "postgresql://billmesh_webhook@127.0.0.1/billing"},
-          {"BILLING_ENV", "test"},
-          {"ENTITLEMENTS_ADDR", "127.0.0.1:1"},
-          {"STRIPE_WEBHOOK_SECRET", "whsec_a, whsec_b"}};
+  static const daemon::TestFiles files;
+  std::map<std::string, std::string> environment = {
+      {"DATABASE_URL", "postgresql://billmesh_webhook@127.0.0.1/billing"},
+      {"BILLING_ENV", "test"},
+      {"ENTITLEMENTS_ADDR", "127.0.0.1:1"},
+      {"STRIPE_WEBHOOK_SECRET", "whsec_a, whsec_b"}};
+  environment.merge(files.Environment());
+  return environment;
 }
 
 config::Parsed Parse(const std::map<std::string, std::string>& environment) {
