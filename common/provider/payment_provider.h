@@ -25,6 +25,9 @@ enum class Priority { kInteractive, kBackground };
 
 struct CallOptions {
   absl::Duration timeout = absl::Seconds(20);  // for all attempts together
+  // By Clock::Monotonic: nothing is sent after it. An instant, not a span: a process that was stopped between the
+  // decision to call and the call must not send in the time of another's lease (IDM-13).
+  absl::Duration not_after = absl::InfiniteDuration();
   Priority priority = Priority::kInteractive;
 };
 

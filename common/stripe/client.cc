@@ -204,7 +204,7 @@ CallResult StripeProvider::Perform(const Call& call, const CallOptions& options)
 }
 
 CallResult StripeProvider::SendUntilSettled(const Call& call, const CallOptions& options) {
-  const absl::Duration give_up = clock_.Monotonic() + options.timeout;
+  const absl::Duration give_up = std::min(clock_.Monotonic() + options.timeout, options.not_after);
   const CallGate::Place place = gate_.Enter(options.priority, options.timeout);
   if (!place) return NeverSent("no place for the call within its timeout");
   const bool is_write = call.method != "GET";

@@ -130,8 +130,14 @@ std::string KeyFault(std::string_view key, std::string_view billing_env) {
   return "";
 }
 
+std::string ApiBaseFault(std::string_view url, std::string_view billing_env) {
+  const bool secure = absl::StartsWith(AbslView(url), "https://");
+  return billing_env == kLiveEnv && !secure ? "STRIPE_API_BASE must be https:// where BILLING_ENV is live" : "";
+}
+
 std::vector<config::CrossCheck> ClientChecks() {
-  return {[](const config::Config& config) { return KeyFault(config.Get(kSecretKey), config.Get(kBillingEnv)); }};
+  return {[](const config::Config& config) { return KeyFault(config.Get(kSecretKey), config.Get(kBillingEnv)); },
+          [](const config::Config& config) { return ApiBaseFault(config.Get(kApiBase), config.Get(kBillingEnv)); }};
 }
 
 std::function<std::string()> RotatingSecret(std::string initial, std::string file,

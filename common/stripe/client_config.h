@@ -18,11 +18,15 @@ namespace billmesh::stripe {
 // provider-backoff-max.
 std::vector<config::Setting> ClientSettings();
 
-// CFG-2: the key is well formed, and it is a live key exactly where BILLING_ENV is live.
+// CFG-2: the key is well formed, and it is a live key exactly where BILLING_ENV is live; there the provider is reached
+// by https only.
 std::vector<config::CrossCheck> ClientChecks();
 
 // What is wrong with a key for this environment, in words that don't hold the key; empty if nothing.
 std::string KeyFault(std::string_view key, std::string_view billing_env);
+
+// What is wrong with a base URL for this environment; empty if nothing. A live key never goes out in clear.
+std::string ApiBaseFault(std::string_view url, std::string_view billing_env);
 
 // A secret that may stand in a mounted file: each call gives the present one, read again when the file
 // changed (CFG-5). A file that can't be read, or whose new content has a fault, leaves the last good one

@@ -32,6 +32,29 @@ TEST(KeyFaultTest, LiveKeysBelongToTheLiveEnvironmentOnly) {
   }
 }
 
+TEST(ApiBaseFaultTest, LiveIsReachedByHttpsOnly) {
+  EXPECT_EQ(ApiBaseFault("https://api.stripe.com", "live"), "");
+  EXPECT_EQ(ApiBaseFault("https://127.0.0.1:1/base", "test"), "");
+  EXPECT_EQ(ApiBaseFault("http://127.0.0.1:1", "test"), "");
+  EXPECT_NE(ApiBaseFault("http://api.stripe.com", "live"), "");
+  EXPECT_NE(ApiBaseFault("http://127.0.0.1:1", "live"), "") << "a proxy on this machine is no exception";
+}
+
+TEST(ClientChecksTest, ALiveKeyOverHttpIsRefusedAtBoot) {
+  const auto fault = [](const char* env, const char* key, const char* base) {
+    const std::string env_flag = std::string("--billing-env=") + env, key_flag = std::string("--stripe-secret-key=") + key,
+                      base_flag = std::string("--stripe-api-base=") + base;
+    const char* argv[] = {"x", env_flag.c_str(), key_flag.c_str(), base_flag.c_str()};
+    auto settings = ClientSettings();
+    settings.push_back({.flag = "billing-env", .env = "BILLING_ENV"});
+    return config::Parse("x", "", settings, ClientChecks(), 4, argv, [](const char*) { return nullptr; }).message;
+  };
+  EXPECT_EQ(fault("live", "sk_live_1", "http://api.stripe.com"),
+            "x: STRIPE_API_BASE must be https:// where BILLING_ENV is live");
+  EXPECT_EQ(fault("live", "sk_live_1", "https://api.stripe.com"), "");
+  EXPECT_EQ(fault("test", "sk_test_1", "http://127.0.0.1:1"), "");
+}
+
 class RotatingSecretTest : public ::testing::Test {
  protected:
   RotatingSecretTest()

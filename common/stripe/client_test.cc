@@ -10,6 +10,7 @@
 #include "common/provider/object_format.h"
 #include "common/status/status.h"
 #include "common/telemetry/metrics.h"
+#include "common/testing/provider_request_check.h"
 #include "common/time/fake_clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -58,6 +59,14 @@ class ScriptedStripe {
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     url_ = absl::StrCat("http://127.0.0.1:", server_->port());
+  }
+  // Whatever the test was about: each request fits the provider's schemas, where they are.
+  ~ScriptedStripe() {
+    for (const http::Request& request : requests()) {
+      EXPECT_EQ(billmesh::testing::ProviderRequestFault(request.method, request.path,
+                                              request.method == "POST" ? request.body : request.query),
+                "");
+    }
   }
   void Answer(http::Response response) {
     std::lock_guard lock(mutex_);

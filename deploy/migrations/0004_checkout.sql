@@ -128,8 +128,9 @@ CREATE TABLE billing.checkout_sessions (
   ended_at timestamptz,
   CONSTRAINT checkout_sessions_pkey PRIMARY KEY (id),
   CONSTRAINT checkout_sessions_entity_fkey FOREIGN KEY (entity_id) REFERENCES billing.entities (id),
-  CONSTRAINT checkout_sessions_operation_fkey FOREIGN KEY (operation_id)
-    REFERENCES billing.request_idempotency (id) ON DELETE SET NULL,
+  -- With the entity, because a foreign key sees through row-level security: no session takes another entity's operation.
+  CONSTRAINT checkout_sessions_operation_fkey FOREIGN KEY (operation_id, entity_id)
+    REFERENCES billing.request_idempotency (id, entity_id) ON DELETE SET NULL (operation_id),
   CONSTRAINT checkout_sessions_operation_key_key UNIQUE (operation_key),
   CONSTRAINT checkout_sessions_provider_session_key UNIQUE (provider, provider_session_id),
   CONSTRAINT checkout_sessions_mode_check CHECK (mode IN ('subscription', 'payment')),

@@ -165,8 +165,8 @@ CREATE TABLE billing.remediations (
   finished_at timestamptz,
   CONSTRAINT remediations_pkey PRIMARY KEY (id),
   CONSTRAINT remediations_entity_fkey FOREIGN KEY (entity_id) REFERENCES billing.entities (id),
-  CONSTRAINT remediations_canonical_fkey FOREIGN KEY (canonical_subscription_id)
-    REFERENCES billing.subscriptions (id) ON DELETE SET NULL,
+  CONSTRAINT remediations_canonical_fkey FOREIGN KEY (canonical_subscription_id, entity_id)
+    REFERENCES billing.subscriptions (id, entity_id) ON DELETE SET NULL (canonical_subscription_id),
   CONSTRAINT remediations_subscription_key UNIQUE (provider, kind, provider_subscription_id),
   CONSTRAINT remediations_kind_check CHECK (kind IN ('cancel_duplicate_subscription')),
   CONSTRAINT remediations_status_check CHECK (status IN ('ready', 'leased', 'done', 'dead')),

@@ -3,12 +3,20 @@
 #include <utility>
 
 #include "common/audit/audit_store.h"
+#include "common/audit/digest.h"
 #include "common/auth/method_policy.h"
 #include "common/status/status.h"
 #include "nlohmann/json.hpp"
 
 namespace billmesh::checkout {
 namespace {
+
+// A membership as it stands; none where there is none.
+std::optional<std::string> MembershipDigest(const std::string& entity_id, const std::string& subject,
+                                            const std::string& role) {
+  if (role.empty()) return std::nullopt;
+  return audit::Digest({{"entity_id", entity_id}, {"subject", subject}, {"role", role}});
+}
 
 audit::Record MembershipChanged(const std::string& env, const std::string& entity_id, const auth::Caller& caller,
                                 const std::string& subject, const std::string& from, const std::string& to) {
@@ -18,6 +26,8 @@ audit::Record MembershipChanged(const std::string& env, const std::string& entit
   record.actor = caller.AuditActor();
   record.action = audit::kMembershipChanged;
   record.detail_json = nlohmann::json{{"subject", subject}, {"from", from}, {"to", to}}.dump();
+  record.before_digest = MembershipDigest(entity_id, subject, from);
+  record.after_digest = MembershipDigest(entity_id, subject, to);
   return record;
 }
 
@@ -30,6 +40,12 @@ absl::Status WriteNewEntity(db::Tx& tx, IdGenerator& ids, const std::string& env
   created.actor = caller.AuditActor();
   created.action = audit::kEntityCreated;
   created.detail_json = nlohmann::json{{"kind", entity.kind}, {"ref", entity.ref}, {"slug", entity.slug}}.dump();
+  created.after_digest = audit::Digest({{"id", entity_id},
+                                        {"env", env},
+                                        {"kind", entity.kind},
+                                        {"ref", entity.ref},
+                                        {"slug", entity.slug},
+                                        {"display_name", entity.display_name}});
   std::vector<audit::Record> records = {std::move(created)};
   if (!entity.owner_subject.empty()) {
     RETURN_IF_ERROR(PutMember(tx, entity_id, entity.owner_subject, "owner"));

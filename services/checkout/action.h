@@ -99,7 +99,7 @@ class Action {
   virtual absl::StatusOr<Progress> Advance(const ActionContext& context, const Operation& operation,
                                            const StepDone* done) const = 0;
   // Invariants of a frozen step, checked before it is sent: an error means that it must not be.
-  virtual absl::Status CheckFrozen(const Operation& operation, const FrozenStep& step) const = 0;
+  virtual absl::Status CheckFrozen(const Operation& operation, const NextStep& next) const = 0;
 };
 
 }  // namespace billmesh::checkout

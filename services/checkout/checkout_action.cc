@@ -71,8 +71,8 @@ absl::StatusOr<Admission> CheckoutAction::Admit(const ActionContext& context, co
   }
   ASSIGN_OR_RETURN(Verdict verdict, CheckSessions(context, consulted));
   if (verdict.has_value()) return *std::move(verdict);
-  ASSIGN_OR_RETURN(const LiveSubscriptions live, ReadLiveSubscriptions(context.tx, context.entity.id, ""));
-  if (live.of_others) return SubscriptionExists();
+  ASSIGN_OR_RETURN(const bool subscribed, HasOtherLiveSubscription(context.tx, context.entity.id, ""));
+  if (subscribed) return SubscriptionExists();
 
   ASSIGN_OR_RETURN(const CheckoutOrder order, DecodeOrder(request.canonical_request));
   ASSIGN_OR_RETURN(auto resolved, Resolve(context, order, /*admitted=*/false));
@@ -106,7 +106,12 @@ absl::Status CheckoutAction::Consulted(const ActionContext& context, const Consu
   }
   if (result.outcome == provider::Outcome::kSuccess) {
     const auto session = deps_.format.ReadCheckoutSession(result.object_json);
-    const auto status = session.ok() ? StatusFor(session->status, /*subscription_projected=*/false) : std::nullopt;
+    std::optional<SessionStatus> status;
+    if (session.ok()) {
+      ASSIGN_OR_RETURN(const bool projected, IsSubscriptionProjected(context.tx, stored->entity_id,
+                                                                     stored->operation_key, session->subscription_id));
+      status = StatusFor(session->status, projected);
+    }
     if (status.has_value()) {
       SessionRow desired = *stored;
       desired.status = *status;
@@ -117,8 +122,14 @@ absl::Status CheckoutAction::Consulted(const ActionContext& context, const Consu
       return UpsertSession(context.tx, deps_.ids, stored, std::move(desired), {kWorker, "provider_asked"}).status();
     }
   }
-  // Only where the provider doesn't say does the clock decide (CHK-4). Should it have been paid, it is found late.
-  return MoveAlong(context.tx, deps_.ids, *stored, SessionStatus::kExpired, {kWorker, "clock"});
+  // An answer that says nothing of the session (401, 404, 429, a word that we don't know): it goes on blocking.
+  const bool away =
+      result.outcome == provider::Outcome::kUnknown && (result.http_status == 0 || result.http_status >= 500);
+  if (!away) return absl::OkStatus();
+  // Only where the provider can't be reached does the clock decide (CHK-4). Our clock may be ahead of the provider's:
+  // the session is also ended there. Should it have been paid, it is found late.
+  RETURN_IF_ERROR(MoveAlong(context.tx, deps_.ids, *stored, SessionStatus::kExpired, {kWorker, "clock"}));
+  return EnqueueExpiry(context, deps_.ids, *stored);
 }
 
 absl::StatusOr<std::variant<ResolvedPlan, Refusal>> CheckoutAction::Resolve(const ActionContext& context,
@@ -204,13 +215,17 @@ absl::StatusOr<Progress> CheckoutAction::FreezeSession(const ActionContext& cont
   return NextStep{.step = std::move(step), .fresh = true};
 }
 
-absl::Status CheckoutAction::CheckFrozen(const Operation& operation, const FrozenStep& step) const {
+absl::Status CheckoutAction::CheckFrozen(const Operation& operation, const NextStep& next) const {
+  const FrozenStep& step = next.step;
   if (step.purpose != provider::kCreateCheckoutSession) return absl::OkStatus();
   const auto facts = deps_.format.ReadFrozen(step.params_json);
   // IDM-5: without its expiry, or with another than was promised, a session could outlive every deadline that we keep.
+  // Whoever froze it in this very run needn't have read the stored bound back; for everybody else it must be there.
   if (facts.ok() && facts->expires_at.has_value() && *facts->expires_at > step.frozen_at &&
       *facts->expires_at <= step.frozen_at + kMaxSessionLifetime &&
-      operation.session_expires_at_upper_bound.value_or(*facts->expires_at) == *facts->expires_at) {
+      (operation.session_expires_at_upper_bound.has_value()
+           ? *operation.session_expires_at_upper_bound == *facts->expires_at
+           : next.fresh)) {
     return absl::OkStatus();
   }
   telemetry::Guardrail("BILLING_CHECKOUT_FROZEN_EXPIRY_INVALID", {{"step", step.id}});
@@ -221,8 +236,8 @@ absl::Status CheckoutAction::CheckFrozen(const Operation& operation, const Froze
 absl::StatusOr<Progress> CheckoutAction::FinishSession(const ActionContext& context, const Operation& operation,
                                                        const StepDone& done) const {
   ASSIGN_OR_RETURN(const provider::CheckoutSession session, deps_.format.ReadCheckoutSession(done.object_json));
-  ASSIGN_OR_RETURN(const LiveSubscriptions live,
-                   ReadLiveSubscriptions(context.tx, operation.entity_id, operation.operation_key));
+  ASSIGN_OR_RETURN(const bool other_subscription,
+                   HasOtherLiveSubscription(context.tx, operation.entity_id, operation.operation_key));
   ASSIGN_OR_RETURN(const auto blocking, FindBlockingSession(context.tx, operation.entity_id));
   ASSIGN_OR_RETURN(const auto stored, FindSessionOf(context.tx, operation.operation_key));
 
@@ -244,7 +259,7 @@ absl::StatusOr<Progress> CheckoutAction::FinishSession(const ActionContext& cont
   // A subscription that came meanwhile and isn't this operation's own; or another session in the way, which can only be
   // one that was paid late. Nobody may pay ours as well.
   const bool other_session = blocking.has_value() && blocking->operation_key != operation.operation_key;
-  if (live.of_others || other_session) {
+  if (other_subscription || other_session) {
     desired.status = SessionStatus::kAbandoned;
     RETURN_IF_ERROR(
         UpsertSession(context.tx, deps_.ids, stored, desired, {operation.actor, "subscription_exists"}).status());
@@ -252,7 +267,9 @@ absl::StatusOr<Progress> CheckoutAction::FinishSession(const ActionContext& cont
     return SubscriptionExists();
   }
 
-  const auto status = StatusFor(session.status, live.of_operation);
+  ASSIGN_OR_RETURN(const bool projected, IsSubscriptionProjected(context.tx, operation.entity_id,
+                                                                 operation.operation_key, session.subscription_id));
+  const auto status = StatusFor(session.status, projected);
   if (!status.has_value()) return absl::InternalError("the provider's session has a status that we don't know");
   desired.status = *status;
   if (desired.status == SessionStatus::kOpen) desired.url = session.url.value_or("");

@@ -54,7 +54,7 @@ class CheckoutAction : public Action {
                          const provider::CallResult& result) const override;
   absl::StatusOr<Progress> Advance(const ActionContext& context, const Operation& operation,
                                    const StepDone* done) const override;
-  absl::Status CheckFrozen(const Operation& operation, const FrozenStep& step) const override;
+  absl::Status CheckFrozen(const Operation& operation, const NextStep& next) const override;
 
  private:
   using Verdict = std::optional<Admission>;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/audit/audit_store.h"
+#include "common/audit/digest.h"
 #include "common/status/status.h"
 #include "services/checkout/customer_store.h"
 #include "services/checkout/step_store.h"
@@ -47,7 +48,10 @@ absl::Status StoreCustomer(const CustomerStepDeps& deps, const ActionContext& co
                          .entity_id = context.entity.id,
                          .actor = operation.actor,
                          .action = audit::kCustomerLinked,
-                         .operation_key = operation.operation_key}});
+                         .operation_key = operation.operation_key,
+                         .after_digest = audit::Digest({{"entity_id", context.entity.id},
+                                                        {"provider", deps.format.provider()},
+                                                        {"provider_customer_id", done.object_id}})}});
 }
 
 }  // namespace billmesh::checkout

@@ -27,16 +27,27 @@ absl::StatusOr<bool> LinkCustomer(db::Tx& tx, IdGenerator& ids, std::string_view
   return inserted.affected() == 1;
 }
 
-absl::StatusOr<LiveSubscriptions> ReadLiveSubscriptions(db::Tx& tx, std::string_view entity_id,
-                                                        std::string_view operation_key) {
+absl::StatusOr<bool> HasOtherLiveSubscription(db::Tx& tx, std::string_view entity_id, std::string_view operation_key) {
   ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
-    SELECT coalesce(bool_or(s.operation_key IS NOT DISTINCT FROM $2), false),
-           coalesce(bool_or(s.operation_key IS DISTINCT FROM $2), false)
-    FROM billing.subscriptions s
-    WHERE s.entity_id = $1 AND s.status NOT IN ('canceled', 'incomplete_expired')
+    SELECT EXISTS (
+      SELECT 1
+      FROM billing.subscriptions s
+      WHERE s.entity_id = $1 AND s.status NOT IN ('canceled', 'incomplete_expired') AND s.operation_key IS DISTINCT FROM $2)
   )sql",
                                                   {entity_id, operation_key}));
-  return LiveSubscriptions{rows[0].Bool(0), rows[0].Bool(1)};
+  return rows[0].Bool(0);
+}
+
+absl::StatusOr<bool> IsSubscriptionProjected(db::Tx& tx, std::string_view entity_id, std::string_view operation_key,
+                                             const std::optional<std::string>& provider_subscription_id) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT EXISTS (
+      SELECT 1
+      FROM billing.subscriptions s
+      WHERE s.entity_id = $1 AND (s.operation_key = $2 OR s.provider_subscription_id = $3))
+  )sql",
+                                                  {entity_id, operation_key, provider_subscription_id}));
+  return rows[0].Bool(0);
 }
 
 }  // namespace billmesh::checkout

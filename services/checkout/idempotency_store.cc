@@ -41,9 +41,9 @@ Operation ReadOperation(const db::Row& row) {
   operation.operation_key = row.Text(7);
   operation.actor = row.Text(8);
   operation.status = ParseStatus(row.View(9));
-  operation.lease_owner = row.OptText(10).value_or("");
-  operation.lease_until = row.OptTime(11).value_or(absl::InfinitePast());
-  operation.lease_version = row.Int(12);
+  operation.lease = {.owner = row.OptText(10).value_or(""),
+                     .version = row.Int(12),
+                     .until = row.OptTime(11).value_or(absl::InfinitePast())};
   operation.failure_code = row.OptText(13).value_or("");
   operation.response = row.OptText(14).value_or("");
   operation.provider = row.Text(15);
@@ -125,7 +125,7 @@ absl::StatusOr<Operation> ClaimOperation(db::Tx& tx, const Operation& claim, abs
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, billing.now() + $11::interval, $12, $13, $14)
     RETURNING )sql" OPERATION_COLUMNS,
                            {claim.id, claim.env, claim.entity_id, claim.action, claim.client_key, claim.fingerprint,
-                            claim.canonical_request, claim.operation_key, claim.actor, claim.lease_owner,
+                            claim.canonical_request, claim.operation_key, claim.actor, claim.lease.owner,
                             db::Param::Interval(lease), claim.provider, plan_code, plan_version}));
   return ReadOperation(rows[0]);
 }
@@ -154,7 +154,7 @@ absl::Status SetDeadlines(db::Tx& tx, const Operation& operation, absl::Time rep
         provider_checkout_session_expires_at_upper_bound = $4, updated_at = billing.now()
     WHERE o.id = $1 AND o.status = 'pending' AND o.lease_version = $2
   )sql",
-                        {operation.id, operation.lease_version, replay_deadline, session_expires_at_upper_bound}),
+                        {operation.id, operation.lease.version, replay_deadline, session_expires_at_upper_bound}),
                 operation);
 }
 
@@ -165,7 +165,7 @@ absl::Status SucceedOperation(db::Tx& tx, const Operation& operation, std::strin
         completed_at = billing.now(), updated_at = billing.now()
     WHERE o.id = $1 AND o.status = 'pending' AND o.lease_version = $2
   )sql",
-                        {operation.id, operation.lease_version, response}),
+                        {operation.id, operation.lease.version, response}),
                 operation);
 }
 
@@ -176,7 +176,7 @@ absl::Status FailOperation(db::Tx& tx, const Operation& operation, std::string_v
         completed_at = billing.now(), updated_at = billing.now()
     WHERE o.id = $1 AND o.status = 'pending' AND o.lease_version = $2
   )sql",
-                        {operation.id, operation.lease_version, failure_code}),
+                        {operation.id, operation.lease.version, failure_code}),
                 operation);
 }
 

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "absl/time/time.h"
+#include "common/lease/lease.h"
 #include "common/status/status.h"
 
 namespace billmesh::checkout {
@@ -24,11 +25,9 @@ struct Operation {
   std::string operation_key;      // what the provider's metadata carry
   std::string actor;
   OperationStatus status = OperationStatus::kPending;
-  std::string lease_owner;    // empty once it ended
-  absl::Time lease_until;     // InfinitePast once it ended
-  int64_t lease_version = 0;  // the fence (IDM-13)
-  std::string failure_code;   // of failed and expired ones
-  std::string response;       // of succeeded ones: canonical JSON
+  lease::Lease lease;        // nobody's once it ended
+  std::string failure_code;  // of failed and expired ones
+  std::string response;      // of succeeded ones: canonical JSON
   std::string provider;
   std::string plan_code;  // empty for actions without a plan
   int64_t plan_version = 0;

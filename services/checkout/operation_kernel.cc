@@ -7,7 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/audit/audit_store.h"
+#include "common/audit/digest.h"
 #include "common/json/json.h"
+#include "common/lease/lease.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -49,10 +51,55 @@ absl::StatusOr<std::string> Tell(const Answer& answer) {
   return Fail(refusal.reason, refusal.message, refusal.metadata);
 }
 
-absl::StatusOr<std::string> CountAndTell(const Action& action, const Answer& answer) {
+// One line a write. `operation_key` is empty where the write was refused before there was an operation.
+void LogOutcome(const Action& action, const WriteRequest& request, const std::string& operation_key,
+                const Answer& answer, bool replayed) {
+  const auto* refusal = std::get_if<Refusal>(&answer);
+  std::vector<telemetry::Field> fields = {
+      {"action", action.name()}, {"entity_id", request.entity_id}, {"replayed", replayed ? "true" : "false"}};
+  if (!operation_key.empty()) fields.emplace_back("operation_key", operation_key);
+  if (refusal != nullptr) fields.emplace_back("code", CodeOf(refusal->reason));
+  telemetry::LogFields(telemetry::Level::kInfo, refusal == nullptr ? "operation succeeded" : "operation refused",
+                       fields);
+}
+
+absl::StatusOr<std::string> Conclude(const Action& action, const WriteRequest& request,
+                                     const std::string& operation_key, const Answer& answer) {
   const auto* refusal = std::get_if<Refusal>(&answer);
   Count(action.name(), refusal == nullptr ? "succeeded" : CodeOf(refusal->reason));
+  LogOutcome(action, request, operation_key, answer, /*replayed=*/false);
   return Tell(answer);
+}
+
+const char* StatusText(OperationStatus status) {
+  switch (status) {
+    case OperationStatus::kPending:
+      return "pending";
+    case OperationStatus::kSucceeded:
+      return "succeeded";
+    case OperationStatus::kFailed:
+      return "failed";
+    case OperationStatus::kExpired:
+      return "expired";
+  }
+  return "";
+}
+
+// Without its lease and deadlines: they change while it is worked on, and no audit row tells of that.
+std::optional<std::string> DigestOf(const Operation* operation) {
+  if (operation == nullptr) return std::nullopt;
+  const Operation& o = *operation;
+  return audit::Digest({{"id", o.id},
+                        {"entity_id", o.entity_id},
+                        {"action", o.action},
+                        {"operation_key", o.operation_key},
+                        {"fingerprint", o.fingerprint},
+                        {"provider", o.provider},
+                        {"plan_code", o.plan_code},
+                        {"plan_version", absl::StrCat(o.plan_version)},
+                        {"status", StatusText(o.status)},
+                        {"failure_code", o.failure_code},
+                        {"response", o.response}});
 }
 
 // The row tells what became of a commit that got no reply: run the transaction again, which finds it done or
@@ -85,19 +132,15 @@ absl::StatusOr<std::string> OperationKernel::Run(const Action& action, const Wri
   }
   if (const auto* replayed = std::get_if<Replayed>(&opening)) {
     Count(action.name(), "replayed");
+    LogOutcome(action, request, replayed->operation_key, replayed->answer, /*replayed=*/true);
     return Tell(replayed->answer);
   }
-  if (const auto* answer = std::get_if<Answer>(&opening)) return CountAndTell(action, *answer);
+  if (const auto* answer = std::get_if<Answer>(&opening)) return Conclude(action, request, "", *answer);
   auto* held = std::get_if<Held>(&opening);
   if (held == nullptr) return absl::InternalError("an action consulted the provider twice");
   const std::string operation_key = held->operation.operation_key;
   ASSIGN_OR_RETURN(const Answer answer, Drive(attempt, std::move(*held)));
-  const auto* refusal = std::get_if<Refusal>(&answer);
-  telemetry::Info("operation driven", {{"action", action.name()},
-                                       {"operation_key", operation_key},
-                                       {"entity_id", request.entity_id},
-                                       {"outcome", refusal == nullptr ? "succeeded" : CodeOf(refusal->reason)}});
-  return CountAndTell(action, answer);
+  return Conclude(action, request, operation_key, answer);
 }
 
 absl::StatusOr<OperationKernel::Opening> OperationKernel::Open(const Attempt& attempt) {
@@ -139,7 +182,8 @@ absl::StatusOr<OperationKernel::Opening> OperationKernel::OpenNew(const Attempt&
   }
   ASSIGN_OR_RETURN(const Operation operation,
                    ClaimOperation(context.tx, NewOperation(attempt, std::get<Claim>(admission)), deps_.times.lease));
-  RETURN_IF_ERROR(Audit(context.tx, attempt, attempt.action.audit_started(), &operation, ""));
+  RETURN_IF_ERROR(
+      Audit(context.tx, attempt, attempt.action.audit_started(), &operation, "", "", {nullptr, &operation}));
   return Hold(attempt, context, operation, /*taken_over=*/false, read_at);
 }
 
@@ -152,12 +196,12 @@ absl::StatusOr<OperationKernel::Opening> OperationKernel::OpenExisting(const Att
     RETURN_IF_ERROR(Audit(context.tx, attempt, attempt.action.audit_refused(), nullptr, CodeOf(conflict.reason)));
     return Answer(conflict);
   }
-  if (operation.status != OperationStatus::kPending) return Replayed{Recorded(operation)};
+  if (operation.status != OperationStatus::kPending) return Replayed{Recorded(operation), operation.operation_key};
   // Our own claim or takeover, whose COMMIT got no reply.
-  if (operation.lease_owner == attempt.lease_owner) {
+  if (operation.lease.owner == attempt.lease_owner) {
     return Hold(attempt, context, std::move(operation), /*taken_over=*/true, read_at);
   }
-  if (operation.lease_until > context.now) {
+  if (!operation.lease.Ended(context.now)) {
     const Refusal running = InProgress(operation);
     RETURN_IF_ERROR(Audit(context.tx, attempt, attempt.action.audit_refused(), &operation, CodeOf(running.reason)));
     return Answer(running);
@@ -171,10 +215,11 @@ absl::StatusOr<OperationKernel::Opening> OperationKernel::Hold(const Attempt& at
                                                                absl::Duration read_at) {
   // Nothing is frozen or taken over without knowing what a replay will have to match (IDM-7).
   if (!attempt.provenance.ok()) return attempt.provenance.status();
-  const Holding holding{.lease_version = operation.lease_version,
-                        .sendings_end = read_at + (operation.lease_until - context.now) - deps_.times.lease / 2,
-                        .database_now = context.now,
-                        .read_at = read_at};
+  const Holding holding{
+      .lease_version = operation.lease.version,
+      .sendings_end = lease::WritingEnd(read_at, operation.lease.Left(context.now), deps_.times.lease),
+      .database_now = context.now,
+      .read_at = read_at};
   ASSIGN_OR_RETURN(Progress progress, attempt.action.Advance(context, operation, nullptr));
   if (auto* next = std::get_if<NextStep>(&progress)) {
     return Held{std::move(operation), std::move(*next), holding, taken_over};
@@ -219,7 +264,7 @@ absl::StatusOr<OperationKernel::Settlement> OperationKernel::Settle(const Attemp
         settlement = Recorded(*operation);
         return absl::OkStatus();
       }
-      if (operation->lease_version != held.holding.lease_version) {
+      if (operation->lease.version != held.holding.lease_version) {
         telemetry::Guardrail("BILLING_IDEMPOTENCY_FENCING_CONFLICT",
                              {{"operation_key", operation->operation_key}, {"entity_id", operation->entity_id}});
         settlement = Answer(InProgress(*operation));
@@ -264,14 +309,19 @@ absl::StatusOr<OperationKernel::Settlement> OperationKernel::SettleUnderFence(co
 
 absl::StatusOr<OperationKernel::Settlement> OperationKernel::End(const Attempt& attempt, db::Tx& tx,
                                                                  const Operation& operation, const Progress& progress) {
+  Operation ended = operation;
   if (const auto* succeeded = std::get_if<Succeeded>(&progress)) {
-    RETURN_IF_ERROR(Audit(tx, attempt, attempt.action.audit_created(), &operation, ""));
+    ended.status = OperationStatus::kSucceeded;
+    ended.response = succeeded->response;
+    RETURN_IF_ERROR(Audit(tx, attempt, attempt.action.audit_created(), &operation, "", "", {&operation, &ended}));
     RETURN_IF_ERROR(SucceedOperation(tx, operation, succeeded->response));
     return Answer(succeeded->response);
   }
   Refusal refusal = std::get<Refusal>(progress);
   const std::string& code = CodeOf(refusal.reason);
-  RETURN_IF_ERROR(Audit(tx, attempt, attempt.action.audit_refused(), &operation, code));
+  ended.status = OperationStatus::kFailed;
+  ended.failure_code = code;
+  RETURN_IF_ERROR(Audit(tx, attempt, attempt.action.audit_refused(), &operation, code, "", {&operation, &ended}));
   RETURN_IF_ERROR(FailOperation(tx, operation, code));
   return Answer(std::move(refusal));
 }
@@ -303,7 +353,8 @@ absl::Status OperationKernel::WithEntityLocked(const Attempt& attempt, const InC
 }
 
 absl::Status OperationKernel::Audit(db::Tx& tx, const Attempt& attempt, const std::string& action,
-                                    const Operation* operation, std::string_view code, std::string_view why) {
+                                    const Operation* operation, std::string_view code, std::string_view why,
+                                    const Change& change) {
   nlohmann::json detail = {{"write", attempt.action.name()}};
   if (!code.empty()) detail["code"] = std::string(code);
   if (!why.empty()) detail["why"] = std::string(why);
@@ -314,6 +365,8 @@ absl::Status OperationKernel::Audit(db::Tx& tx, const Attempt& attempt, const st
   audit::Record record{
       .env = deps_.env, .entity_id = attempt.request.entity_id, .actor = attempt.request.actor, .action = action};
   if (operation != nullptr) record.operation_key = operation->operation_key;
+  record.before_digest = DigestOf(change.before);
+  record.after_digest = DigestOf(change.after);
   ASSIGN_OR_RETURN(record.detail_json, json::Canonical(detail));
   return audit::Append(tx, deps_.ids, {std::move(record)});
 }
@@ -331,7 +384,7 @@ Operation OperationKernel::NewOperation(const Attempt& attempt, const Claim& cla
   operation.operation_key = OperationKey(deps_.operation_key_secret, operation.action, operation.entity_id,
                                          operation.client_key, operation.id);
   operation.actor = request.actor;
-  operation.lease_owner = attempt.lease_owner;
+  operation.lease.owner = attempt.lease_owner;
   operation.provider = deps_.format.provider();
   operation.plan_code = claim.plan_code;
   operation.plan_version = claim.plan_version;

@@ -75,6 +75,7 @@ class OperationKernel {
   // The operation ended before; nothing was written.
   struct Replayed {
     Answer answer;
+    std::string operation_key;
   };
   using Opening = std::variant<Answer, Replayed, Consult, Held>;
   using Settlement = std::variant<Answer, NextStep>;
@@ -98,8 +99,13 @@ class OperationKernel {
   // Runs fn in a tenant transaction of the owner, with its lock taken first.
   using InContext = std::function<absl::Status(const ActionContext&)>;
   absl::Status WithEntityLocked(const Attempt& attempt, const InContext& fn);
+  // The operation's row before and after the change that is audited; null where it isn't there or doesn't change.
+  struct Change {
+    const Operation* before;
+    const Operation* after;
+  };
   absl::Status Audit(db::Tx& tx, const Attempt& attempt, const std::string& action, const Operation* operation,
-                     std::string_view code, std::string_view why = "");
+                     std::string_view code, std::string_view why = "", const Change& change = {});
   Operation NewOperation(const Attempt& attempt, const Claim& claim) const;
 
   const Deps deps_;

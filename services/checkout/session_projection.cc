@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/audit/audit_store.h"
+#include "common/audit/digest.h"
 #include "common/json/json.h"
 #include "common/status/status.h"
 #include "nlohmann/json.hpp"
@@ -10,10 +12,12 @@
 namespace billmesh::checkout {
 namespace {
 
-const char* AuditActionOf(SessionStatus to) {
+const char* AuditActionOf(SessionStatus from, SessionStatus to) {
   switch (to) {
-    case SessionStatus::kCompletedPendingSubscription:
     case SessionStatus::kCompletedReconciled:
+      if (from == SessionStatus::kCompletedPendingSubscription) return audit::kCheckoutReconciled;
+      return audit::kCheckoutCompleted;
+    case SessionStatus::kCompletedPendingSubscription:
       return audit::kCheckoutCompleted;
     case SessionStatus::kExpired:
       return audit::kCheckoutSessionExpired;
@@ -26,13 +30,31 @@ const char* AuditActionOf(SessionStatus to) {
   return audit::kCheckoutSessionOpened;
 }
 
-absl::Status AuditMove(db::Tx& tx, IdGenerator& ids, const SessionRow& session, SessionStatus from, SessionStatus to,
+std::string DigestOf(const SessionRow& s) {
+  return audit::Digest({{"id", s.id},
+                        {"entity_id", s.entity_id},
+                        {"operation_key", s.operation_key},
+                        {"provider", s.provider},
+                        {"provider_session_id", s.provider_session_id},
+                        {"provider_customer_id", s.provider_customer_id},
+                        {"provider_subscription_id", s.provider_subscription_id},
+                        {"status", std::string(NameOf(s.status))},
+                        {"plan_code", s.plan_code},
+                        {"plan_version", absl::StrCat(s.plan_version)},
+                        {"url", s.url},
+                        {"expires_at", absl::StrCat(absl::ToUnixMicros(s.expires_at))}});
+}
+
+absl::Status AuditMove(db::Tx& tx, IdGenerator& ids, const SessionRow& before, const SessionRow& session,
                        const MoveCause& cause) {
+  const SessionStatus from = before.status, to = session.status;
   audit::Record record{.env = session.env,
                        .entity_id = session.entity_id,
                        .actor = cause.actor,
-                       .action = AuditActionOf(to),
+                       .action = AuditActionOf(from, to),
                        .operation_key = session.operation_key};
+  record.before_digest = DigestOf(before);
+  record.after_digest = DigestOf(session);
   ASSIGN_OR_RETURN(
       record.detail_json,
       json::Canonical({{"from", NameOf(from)}, {"to", NameOf(to)}, {"session", session.id}, {"why", cause.why}}));
@@ -44,11 +66,14 @@ absl::Status AuditMove(db::Tx& tx, IdGenerator& ids, const SessionRow& session, 
 absl::Status MoveAlong(db::Tx& tx, IdGenerator& ids, const SessionRow& session, SessionStatus to,
                        const MoveCause& cause) {
   const SessionMoves moves = MovesTowards(session.status, to);
-  SessionStatus from = session.status;
+  SessionRow before = session;
   for (int i = 0; i < moves.count; ++i) {
     RETURN_IF_ERROR(MoveSession(tx, session.id, moves.steps[i]));
-    RETURN_IF_ERROR(AuditMove(tx, ids, session, from, moves.steps[i], cause));
-    from = moves.steps[i];
+    // As it is stored now: a move takes more than the status with it.
+    ASSIGN_OR_RETURN(auto moved, FindSessionOf(tx, session.operation_key));
+    if (!moved.has_value()) return absl::InternalError("a moved checkout session's row is gone");
+    RETURN_IF_ERROR(AuditMove(tx, ids, before, *moved, cause));
+    before = *std::move(moved);
   }
   return absl::OkStatus();
 }

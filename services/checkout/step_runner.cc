@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/lease/lease.h"
 #include "common/status/status.h"
 #include "common/telemetry/metrics.h"
 #include "services/checkout/fault_points.h"
@@ -21,9 +22,9 @@ constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
     {provider::kCreateCheckoutSession, provider::kCheckoutSessionKind},
 };
 
-// A lookup reads the objects made while the step could be sent, by the provider's clock, and so many pages of
-// them at most; beyond, it answers that it doesn't know.
-constexpr absl::Duration kClockSlack = absl::Hours(1);
+// A lookup reads the objects made while the step could be sent, by the provider's clock, which may have been a day off
+// ours, and so many pages of them at most; beyond, it answers that it doesn't know.
+constexpr absl::Duration kClockSlack = absl::Hours(26);
 constexpr int kMaxLookUpPages = 200;
 constexpr int kLookUpPage = 100;
 
@@ -49,7 +50,7 @@ std::string UnixSeconds(absl::Time time) { return absl::StrCat(absl::ToUnixSecon
 absl::StatusOr<StepVerdict> StepRunner::Run(const Action& action, const Operation& operation, const NextStep& next,
                                             const provider::Provenance& provenance, const Holding& holding) const {
   absl::Status sound = VerifyFrozen(next.step);
-  if (sound.ok()) sound = action.CheckFrozen(operation, next.step);
+  if (sound.ok()) sound = action.CheckFrozen(operation, next);
   if (!sound.ok()) {
     telemetry::Guardrail(
         "BILLING_FROZEN_REQUEST_TAMPERED",
@@ -90,7 +91,7 @@ StepVerdict StepRunner::Send(const NextStep& next, bool first, const Holding& ho
                                                    .idempotency_key = next.step.idempotency_key,
                                                    .params_json = next.step.params_json,
                                                    .may_have_been_sent = !first},
-                                                  {.timeout = timeout});
+                                                  {.timeout = timeout, .not_after = holding.sendings_end});
   FAULT_POINT(fault_points::kAfterAnswer);
   switch (result.outcome) {
     case Outcome::kSuccess:
@@ -169,7 +170,7 @@ absl::Time StepRunner::DatabaseNow(const Holding& holding) const {
 }
 
 absl::Duration StepRunner::TimeLeft(const Holding& holding) const {
-  return std::min(deps_.call_timeout, holding.sendings_end - deps_.clock.Monotonic());
+  return lease::CallTime(holding.sendings_end, deps_.clock.Monotonic(), deps_.call_timeout);
 }
 
 }  // namespace billmesh::checkout

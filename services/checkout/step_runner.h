@@ -18,8 +18,7 @@ namespace billmesh::checkout {
 // What the holder of an operation's lease may still do.
 struct Holding {
   int64_t lease_version = 0;
-  // Half the lease by the monotonic clock, counted from before the lease was taken: nothing is sent to the
-  // provider later, also by a process that slept meanwhile (IDM-13).
+  // lease::WritingEnd: nothing is sent to the provider later, also by a process that slept meanwhile (IDM-13).
   absl::Duration sendings_end;
   // The database's time, and the monotonic time before which it was read.
   absl::Time database_now;
@@ -61,7 +60,7 @@ class StepRunner {
   StepVerdict Accept(const FrozenStep& step, const provider::CallResult& result) const;
   // The database's time by now, or a little later.
   absl::Time DatabaseNow(const Holding& holding) const;
-  // The timeout of a call that starts now; zero or less when the lease leaves no time for it.
+  // The timeout of a call that starts now; zero when the lease leaves too little for it.
   absl::Duration TimeLeft(const Holding& holding) const;
 
   const Deps deps_;

@@ -1,10 +1,11 @@
 #include "services/reconciler/expire_session_job.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/audit/digest.h"
 #include "common/json/json.h"
+#include "common/lease/lease.h"
 #include "common/status/status.h"
 #include "common/telemetry/metrics.h"
 #include "nlohmann/json.hpp"
@@ -22,8 +23,6 @@ constexpr char kActor[] = "worker:outbox";
 
 // Of one call, its retries included; less where the lease leaves less.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
-// A call that could get no more than this isn't begun.
-constexpr absl::Duration kLeastTime = absl::Milliseconds(200);
 
 struct Payload {
   std::string session_id;
@@ -54,6 +53,9 @@ JobResult Done(const outbox::Job& job, const std::string& operation_key, std::st
   record.action = audit::kCheckoutSessionExpired;
   record.operation_key = operation_key;
   record.detail_json = nlohmann::json{{"outcome", std::string(outcome)}, {"attempts", job.attempts}}.dump();
+  // What the job changes of ours is its own row; the session's row follows the provider's event.
+  record.before_digest = audit::Digest({{"job", job.id}, {"status", "leased"}, {"outcome", std::nullopt}});
+  record.after_digest = audit::Digest({{"job", job.id}, {"status", "done"}, {"outcome", std::string(outcome)}});
   return {JobResult::Kind::kDone, "", std::move(record)};
 }
 
@@ -75,14 +77,13 @@ std::string ExpireKey(const outbox::Job& job) {
 JobResult ExpireSessionJob::Run(const outbox::Job& job, absl::Duration deadline_monotonic) {
   const absl::StatusOr<Payload> payload = ReadPayload(job.payload_json);
   if (!payload.ok()) return {JobResult::Kind::kGiveUp, std::string(payload.status().message()), std::nullopt};
-  const absl::Duration left = deadline_monotonic - deps_.clock.Monotonic();
-  if (left < kLeastTime) return Retry("too little of the lease was left to begin");
+  const absl::Duration timeout = lease::CallTime(deadline_monotonic, deps_.clock.Monotonic(), kCallTimeout);
+  if (timeout == absl::ZeroDuration()) return Retry("too little of the lease was left to begin");
 
   telemetry::Guardrail(kAttempt, Fields(job, payload->operation_key));
   FAULT_POINT(fault_points::kBeforeExpire);
   const CallResult result = deps_.provider.ExpireCheckoutSession(
-      payload->session_id, ExpireKey(job),
-      {.timeout = std::min(kCallTimeout, left), .priority = provider::Priority::kBackground});
+      payload->session_id, ExpireKey(job), {.timeout = timeout, .priority = provider::Priority::kBackground});
   FAULT_POINT(fault_points::kAfterExpire);
   if (result.outcome == Outcome::kSuccess) return Done(job, payload->operation_key, "expired");
 
@@ -95,12 +96,12 @@ JobResult ExpireSessionJob::Run(const outbox::Job& job, absl::Duration deadline_
 JobResult ExpireSessionJob::Settle(const outbox::Job& job, const std::string& session_id,
                                    const std::string& operation_key, const CallResult& refused,
                                    absl::Duration deadline_monotonic) {
-  const absl::Duration left = deadline_monotonic - deps_.clock.Monotonic();
-  if (left < kLeastTime) return Retry(absl::StrCat("expire: ", Describe(refused)));
-  const CallResult found =
-      deps_.provider.Retrieve(provider::kCheckoutSessionKind, session_id,
-                              {.timeout = std::min(kCallTimeout, left), .priority = provider::Priority::kBackground});
-  if (found.not_found) return Done(job, operation_key, "not_found");
+  const absl::Duration timeout = lease::CallTime(deadline_monotonic, deps_.clock.Monotonic(), kCallTimeout);
+  if (timeout == absl::ZeroDuration()) return Retry(absl::StrCat("expire: ", Describe(refused)));
+  const CallResult found = deps_.provider.Retrieve(provider::kCheckoutSessionKind, session_id,
+                                                   {.timeout = timeout, .priority = provider::Priority::kBackground});
+  // Sessions don't vanish: that it isn't there means that we ask with another account's key, and it may still be paid.
+  if (found.not_found) return Retry("the session is unknown to the provider account of our key");
   if (found.outcome != Outcome::kSuccess) {
     return Retry(absl::StrCat("expire: ", Describe(refused), "; retrieve: ", Describe(found)));
   }

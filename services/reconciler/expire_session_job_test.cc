@@ -127,7 +127,7 @@ TEST_F(ExpireSessionJobTest, AfterARefusalOrASilenceTheSessionItselfDecides) {
   const Case cases[] = {
       {Rejected(), Success("expired"), Kind::kDone, "expired"},
       {Rejected(), Success("complete"), Kind::kDone, "completed"},
-      {Rejected(), NotFound(), Kind::kDone, "not_found"},
+      {Rejected(), NotFound(), Kind::kRetry, "none"},
       {Rejected(), Success("open"), Kind::kRetry, "none"},
       {Rejected(), Unknown(), Kind::kRetry, "none"},
       {Rejected(), Success("?"), Kind::kRetry, "none"},

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/lease/lease.h"
 #include "common/outbox/outbox_store.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -38,9 +39,9 @@ void Count(const std::string& type, std::string_view outcome) {
 }  // namespace
 
 absl::StatusOr<bool> OutboxWorker::RunOnce() {
-  // Read before the lease begins: an attempt ends within half of it by our clock too, so that a holder that slept, or
-  // was stopped, finds itself past its time before it writes at the provider (IDM-13).
-  const absl::Duration deadline = deps_.clock.Monotonic() + options_.lease / 2;
+  // Read before the lease begins, so that a holder that slept, or was stopped, finds itself past its time before it
+  // writes at the provider (IDM-13).
+  const absl::Duration deadline = lease::WritingEnd(deps_.clock.Monotonic(), options_.lease, options_.lease);
   ASSIGN_OR_RETURN(const std::vector<outbox::Job> jobs,
                    db::RunInTransaction(deps_.pool, db::Scope::System("outbox_lease"),
                                         [&](db::Tx& tx) -> absl::StatusOr<std::vector<outbox::Job>> {

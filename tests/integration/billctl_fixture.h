@@ -23,6 +23,7 @@
 #include "services/checkout/account_server.h"
 #include "services/checkout/catalog_server.h"
 #include "services/reconciler/operations_server.h"
+#include "tests/support/simulator_process.h"
 
 namespace billmesh::billctl {
 
@@ -32,13 +33,9 @@ class ServersFixture : public ::testing::Test {
  protected:
   ServersFixture()
       : identity_(testing::RequiredEnv("BILLMESH_DEV_DIR")),
-        sim_url_(absl::StrCat("http://127.0.0.1:", sim_port_)),
-        sim_({testing::RequiredEnv("BILLMESH_BIN_DIR") + "/tests/stripesim/stripesim", "--listen",
-              absl::StrCat("127.0.0.1:", sim_port_), "--secret-key", kSecretKey},
-             {}, ::testing::TempDir() + "billctl_stripesim.log"),
         verifier_(std::move(*auth::AssertionVerifier::Create(identity_ + "/assertion.jwks.json", database_.clock()))),
         calls_(database_.clock(), executor_, verifier_.get()),
-        provider_({.api_base = sim_url_, .secret_key = [] { return std::string(kSecretKey); }, .sleep = {}},
+        provider_({.api_base = sim_.url(), .secret_key = [] { return std::string(kSecretKey); }, .sleep = {}},
                   database_.clock(), database_.ids()),
         account_({.calls = calls_, .pool = database_.Pool("checkout"), .ids = database_.ids(), .env = "test"}),
         catalog_({.calls = calls_,
@@ -52,8 +49,6 @@ class ServersFixture : public ::testing::Test {
         operations_({.calls = calls_, .pool = database_.Pool("reconciler"), .ids = database_.ids(), .env = "test"}),
         checkout_(Serve("checkout", {&account_, &catalog_})),
         reconciler_(Serve("reconciler", {&operations_})) {
-    EXPECT_TRUE(testing::WaitUntil([this] { return Sim("/_sim/health").status == 200; }))
-        << "the simulator doesn't answer";
     UseCertificate("operator");
   }
   ~ServersFixture() override {
@@ -68,7 +63,7 @@ class ServersFixture : public ::testing::Test {
                     {"CLIENT_CERT", identity_ + "/" + name + ".pem"},
                     {"CLIENT_KEY", identity_ + "/" + name + ".key"},
                     {"STRIPE_SECRET_KEY", kSecretKey},
-                    {"STRIPE_API_BASE", sim_url_},
+                    {"STRIPE_API_BASE", sim_.url()},
                     {"BILLING_CURRENCY", "eur"}};
   }
   // Runs a command as the binary would; what it said is in out() and err().
@@ -86,12 +81,7 @@ class ServersFixture : public ::testing::Test {
   std::string out() const { return out_.str(); }
   std::string err() const { return err_.str(); }
 
-  http::ClientResponse Sim(const std::string& path) {
-    http::ClientRequest request;
-    request.url = sim_url_ + path;
-    request.headers = {{"Authorization", absl::StrCat("Bearer ", kSecretKey)}};
-    return http_.Send(request).response;
-  }
+  http::ClientResponse Sim(const std::string& path) { return sim_.Send("GET", path); }
   rpc::TlsFiles Tls(const std::string& name) const {
     return {identity_ + "/ca.pem", identity_ + "/" + name + ".pem", identity_ + "/" + name + ".key"};
   }
@@ -104,10 +94,7 @@ class ServersFixture : public ::testing::Test {
   testing::TestDatabase database_;
   std::map<std::string, std::string> environment_;
   const std::string identity_;
-  const int sim_port_ = testing::FreePort();
-  const std::string sim_url_;
-  testing::Process sim_;
-  http::Client http_{http::ClientOptions{}};
+  testing::SimulatorProcess sim_{kSecretKey};
   rpc::Executor executor_{4, 64};
   std::unique_ptr<auth::AssertionVerifier> verifier_;
   rpc::CallHost calls_;

@@ -169,10 +169,12 @@ const std::vector<Breach>& Breaches() {
       {"live-subscription-is-current", "UPDATE billing.subscriptions SET is_current = false"},
       {"rows-of-one-entity", "UPDATE billing.checkout_sessions SET provider_customer_id = 'cus_b'"},
       {"rows-of-one-entity",
+       "ALTER TABLE billing.checkout_sessions DROP CONSTRAINT checkout_sessions_operation_fkey; "
        "UPDATE billing.checkout_sessions SET entity_id = '00000000-0000-7000-8000-00000000000b', provider_customer_id "
        "= NULL, "
        "provider_subscription_id = NULL"},
       {"rows-of-one-entity",
+       "ALTER TABLE billing.checkout_sessions DROP CONSTRAINT checkout_sessions_operation_fkey; "
        "UPDATE billing.checkout_sessions SET entity_id = '00000000-0000-7000-8000-00000000000b', operation_key = "
        "'other', "
        "provider_customer_id = NULL"},

@@ -31,6 +31,17 @@ TEST_F(CheckoutPurchaseTest, AFirstPurchaseMakesACustomerAndASession) {
   EXPECT_EQ(Audits("BILLING_CHECKOUT_STARTED"), 1);
   EXPECT_EQ(Audits("BILLING_CUSTOMER_LINKED"), 1);
   EXPECT_EQ(Audits("BILLING_CHECKOUT_CREATED"), 1);
+  EXPECT_EQ(Value(R"sql(
+    SELECT string_agg(concat_ws(' ', action, before_digest IS NULL, length(after_digest)), '; ' ORDER BY action)
+    FROM billing.audit_log
+  )sql"),
+            "BILLING_CHECKOUT_CREATED f 64; BILLING_CHECKOUT_STARTED t 64; BILLING_CUSTOMER_LINKED t 64");
+  EXPECT_EQ(Value(R"sql(
+    SELECT concat_ws(' ', s.after_digest = c.before_digest, c.before_digest <> c.after_digest)
+    FROM billing.audit_log s JOIN billing.audit_log c USING (operation_key)
+    WHERE s.action = 'BILLING_CHECKOUT_STARTED' AND c.action = 'BILLING_CHECKOUT_CREATED'
+  )sql"),
+            "t t");
   EXPECT_EQ(Value("SELECT DISTINCT actor FROM billing.audit_log"), "user:alice");
 }
 
@@ -217,6 +228,9 @@ TEST_F(CheckoutPurchaseTest, CompletionPendingAndHoldsBlockWithTheirOwnCodes) {
   EXPECT_TRUE(Start("k1", "pro", "other").ok());
   EXPECT_EQ(Value("SELECT status FROM billing.checkout_sessions WHERE provider_session_id IS NULL"), "abandoned");
   EXPECT_EQ(Audits("BILLING_CHECKOUT_SESSION_ABANDONED"), 1);
+  EXPECT_EQ(Value("SELECT before_digest <> after_digest FROM billing.audit_log "
+                  "WHERE action = 'BILLING_CHECKOUT_SESSION_ABANDONED'"),
+            "t");
 }
 
 TEST_F(CheckoutPurchaseTest, ASessionBlocksThroughItsGraceAndThenFollowsTheProvider) {
@@ -255,6 +269,39 @@ TEST_F(CheckoutPurchaseTest, TheClockDecidesOnlyWhileTheProviderIsAway) {
   EXPECT_TRUE(answer.ok()) << answer.status();
   EXPECT_EQ(Value("SELECT detail->>'why' FROM billing.audit_log WHERE action = 'BILLING_CHECKOUT_SESSION_EXPIRED'"),
             "clock");
+  // Our clock may be the one that is wrong: the session is ended at the provider as well.
+  EXPECT_EQ(Value("SELECT count(*) FROM billing.outbox_jobs WHERE job_type = 'expire_checkout_session'"), "1");
+}
+
+TEST_F(CheckoutPurchaseTest, AnAnswerThatSaysNothingOfTheSessionLeavesItBlocking) {
+  ASSERT_TRUE(Start("k1").ok());
+  database_.SetClockOffset(absl::Hours(25));
+  for (const char* answer : {"error_401", "error_403", "error_429"}) {
+    simulator_->Fault({{"method", "GET"}, {"path_prefix", "/v1/checkout/sessions"}}, answer);
+    EXPECT_EQ(CodeOfResult(Start("k2")), "checkout_session_open") << answer;
+    simulator_->Control("DELETE", "faults", json::object());
+  }
+  EXPECT_EQ(Value("SELECT status FROM billing.checkout_sessions"), "open");
+}
+
+// Paid, subscribed and ended, while the session's own event got lost: nothing else will come for it to wait for.
+TEST_F(CheckoutPurchaseTest, ASubscriptionThatHasEndedSinceReconcilesItsSession) {
+  ASSERT_TRUE(Start("k1").ok());
+  const std::string session = Value("SELECT provider_session_id FROM billing.checkout_sessions");
+  simulator_->Control("POST", "sessions/" + session + "/pay", json::object());
+  database_.Admin(R"sql(
+    INSERT INTO billing.subscriptions (id, env, entity_id, provider, provider_subscription_id, provider_customer_id, operation_key,
+                                       status, provider_subscription_created_at, provider_updated_at, provider_event_id)
+    SELECT gen_random_uuid(), s.env, s.entity_id, s.provider, 'sub_ended', c.provider_customer_id, s.operation_key, 'canceled',
+           billing.now(), billing.now(), 'evt'
+    FROM billing.checkout_sessions s JOIN billing.entity_customers c ON c.entity_id = s.entity_id
+  )sql");
+  database_.SetClockOffset(absl::Hours(25));
+  simulator_->AdvanceClock(absl::Hours(25));
+  const auto answer = Start("k2");
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(Value("SELECT status FROM billing.checkout_sessions WHERE provider_session_id = '" + session + "'"),
+            "completed_reconciled");
 }
 
 TEST_F(CheckoutPurchaseTest, AStillOpenOverdueSessionGoesOnBlocking) {

@@ -17,8 +17,8 @@ using db::Tx;
 
 constexpr const char* kDaemons[] = {"checkout", "webhook", "entitlements", "reconciler"};
 
-// Which roles may write which table: architecture.md's table. `all` stands for both roles of all four daemons. What isn't listed may
-// not be written by anybody. Letters: i insert, u update, d delete; (column) is a column grant.
+// Which roles may write which table: architecture.md's table. `all` stands for both roles of all four daemons. What
+// isn't listed may not be written by anybody. Letters: i insert, u update, d delete; (column) is a column grant.
 const std::map<std::string, std::string> kWriters = {
     {"audit_log", "all:i"},
     {"change_feed", "all:i"},
@@ -42,8 +42,7 @@ const std::map<std::string, std::string> kWriters = {
     {"subscription_items",
      "webhook_system:d webhook_system:i webhook_system:u webhook_tenant:d webhook_tenant:i webhook_tenant:u"},
     {"invoices", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
-    {"remediations",
-     "reconciler_system:u webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
+    {"remediations", "reconciler_system:u webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
     {"entitlements", "entitlements_system:i entitlements_system:u entitlements_tenant:i entitlements_tenant:u"},
 };
 
@@ -112,7 +111,8 @@ TEST_F(OwnershipTest, LoginRolesOwnAndHoldNothing) {
     SELECT 'PUBLIC holds ' || a.privilege_type || ' on ' || c.relname
     FROM pg_class c, aclexplode(c.relacl) a
     WHERE c.relnamespace = 'billing'::regnamespace AND a.grantee = 0 AND c.relname <> 'test_clock'
-  )sql"), std::set<std::string>{});
+  )sql"),
+            std::set<std::string>{});
 }
 
 TEST_F(OwnershipTest, EveryTableWithAnEntityHasForcedRowLevelSecurity) {
@@ -122,11 +122,12 @@ TEST_F(OwnershipTest, EveryTableWithAnEntityHasForcedRowLevelSecurity) {
     WHERE c.relnamespace = 'billing'::regnamespace AND c.relkind IN ('r', 'p')
       AND (c.relname = 'entities' OR EXISTS (SELECT 1 FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attname = 'entity_id'))
       AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
-  )sql"), std::set<std::string>{});
+  )sql"),
+            std::set<std::string>{});
 }
 
-// One row of a foreign entity in every tenant table; then each daemon's tenant role, bound to another entity, tries to read and write
-// them.
+// One row of a foreign entity in every tenant table; then each daemon's tenant role, bound to another entity, tries to
+// read and write them.
 TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
   const std::string mine = database_.AddWorkspace("mine");
   const std::string other = database_.AddWorkspace("other", "user_other");
@@ -135,43 +136,56 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
       {"change_feed", "(entity_id, revision) VALUES ('$E', 1)"},
       {"audit_log", "(id, env, entity_id, actor, action) VALUES (gen_random_uuid(), 'test', '$E', 'user:x', 'X')"},
       {"outbox_jobs",
-       "(id, env, entity_id, job_type, dedupe_key, payload) VALUES (gen_random_uuid(), 'test', '$E', 'x', gen_random_uuid(), '{}')"},
+       "(id, env, entity_id, job_type, dedupe_key, payload) VALUES (gen_random_uuid(), 'test', '$E', 'x', "
+       "gen_random_uuid(), '{}')"},
       {"request_idempotency",
-       "(id, env, entity_id, action, client_key, fingerprint, canonical_request, operation_key, actor, provider) VALUES "
-       "(gen_random_uuid(), 'test', '$E', 'checkout', gen_random_uuid(), '', '', gen_random_uuid(), 'user:x', 'stripe')"},
+       "(id, env, entity_id, action, client_key, fingerprint, canonical_request, operation_key, actor, provider) "
+       "VALUES "
+       "(gen_random_uuid(), 'test', '$E', 'checkout', gen_random_uuid(), '', '', gen_random_uuid(), 'user:x', "
+       "'stripe')"},
       {"provider_steps",
        "(id, entity_id, ordinal, purpose, provider, provider_idempotency_key, params, params_sha256, params_schema, "
-       "provider_api_version, provider_account_id, client_name, client_version, replay_deadline_at) VALUES (gen_random_uuid(), "
+       "provider_api_version, provider_account_id, client_name, client_version, replay_deadline_at) VALUES "
+       "(gen_random_uuid(), "
        "'$E', 1, 'x', 'stripe', gen_random_uuid(), '{}', '', '', '', '', '', '', billing.now())"},
       {"checkout_sessions",
-       "(id, env, entity_id, operation_key, provider, provider_session_id, status, expires_at) VALUES (gen_random_uuid(), 'test', "
+       "(id, env, entity_id, operation_key, provider, provider_session_id, status, expires_at) VALUES "
+       "(gen_random_uuid(), 'test', "
        "'$E', gen_random_uuid(), 'stripe', gen_random_uuid(), 'open', billing.now())"},
       {"entity_customers",
        "(id, entity_id, provider, provider_customer_id) VALUES (gen_random_uuid(), '$E', 'other', gen_random_uuid())"},
       {"subscriptions",
-       "(id, env, entity_id, provider, provider_subscription_id, provider_customer_id, status, provider_subscription_created_at, "
-       "provider_updated_at, provider_event_id) VALUES ('00000000-0000-7000-8000-000000000001', 'test', '$E', 'stripe', 'sub_1', "
+       "(id, env, entity_id, provider, provider_subscription_id, provider_customer_id, status, "
+       "provider_subscription_created_at, "
+       "provider_updated_at, provider_event_id) VALUES ('00000000-0000-7000-8000-000000000001', 'test', '$E', "
+       "'stripe', 'sub_1', "
        "'cus_other', 'active', billing.now(), billing.now(), 'evt')"},
       {"subscription_items",
-       "(id, entity_id, subscription_id, provider, provider_item_id, provider_price_id) VALUES (gen_random_uuid(), '$E', "
+       "(id, entity_id, subscription_id, provider, provider_item_id, provider_price_id) VALUES (gen_random_uuid(), "
+       "'$E', "
        "'00000000-0000-7000-8000-000000000001', 'stripe', gen_random_uuid(), 'price')"},
       {"invoices",
-       "(id, env, entity_id, provider, provider_invoice_id, provider_customer_id, status, currency, total_minor, amount_due_minor, "
+       "(id, env, entity_id, provider, provider_invoice_id, provider_customer_id, status, currency, total_minor, "
+       "amount_due_minor, "
        "amount_paid_minor, amount_remaining_minor, provider_created_at, provider_updated_at, provider_event_id) VALUES "
-       "(gen_random_uuid(), 'test', '$E', 'stripe', gen_random_uuid(), 'cus_other', 'paid', 'eur', 1, 1, 1, 0, billing.now(), "
+       "(gen_random_uuid(), 'test', '$E', 'stripe', gen_random_uuid(), 'cus_other', 'paid', 'eur', 1, 1, 1, 0, "
+       "billing.now(), "
        "billing.now(), 'evt')"},
       {"remediations",
-       "(id, env, entity_id, provider, kind, provider_subscription_id, algorithm) VALUES (gen_random_uuid(), 'test', '$E', "
+       "(id, env, entity_id, provider, kind, provider_subscription_id, algorithm) VALUES (gen_random_uuid(), 'test', "
+       "'$E', "
        "'stripe', 'cancel_duplicate_subscription', gen_random_uuid(), 'dup_canonical_v1')"},
       {"webhook_events",
-       "(id, received_at, env, provider, provider_event_id, type, livemode, provider_created_at, entity_id, status) VALUES "
+       "(id, received_at, env, provider, provider_event_id, type, livemode, provider_created_at, entity_id, status) "
+       "VALUES "
        "(gen_random_uuid(), billing.now(), 'test', 'stripe', 'evt', 'x', false, billing.now(), '$E', 'ignored')"},
       {"entitlements",
        "(entity_id, env, revision, catalog_revision, status, segments) VALUES ('$E', 'test', 1, 1, 'free', '[]')"},
   };
-  std::vector<std::string> order = {"change_feed", "audit_log", "outbox_jobs", "request_idempotency", "provider_steps",
-                                    "checkout_sessions", "entity_customers", "subscriptions", "subscription_items", "invoices",
-                                    "remediations", "webhook_events", "entitlements"};
+  std::vector<std::string> order = {
+      "change_feed",       "audit_log",        "outbox_jobs",   "request_idempotency", "provider_steps",
+      "checkout_sessions", "entity_customers", "subscriptions", "subscription_items",  "invoices",
+      "remediations",      "webhook_events",   "entitlements"};
   ASSERT_EQ(order.size(), rows.size());
   const auto insert = [&](const std::string& table) {
     std::string sql = absl::StrCat("INSERT INTO billing.", table, " ", rows.at(table));
@@ -197,7 +211,8 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
       const auto read = run(absl::StrCat("SELECT 1 FROM billing.", table, " WHERE ", column, " = '", other, "'"));
       EXPECT_TRUE(!read.ok() || *read == 0) << daemon << " reads " << table;
       const std::string touched = table == "entities" ? "revision" : column;
-      const auto update = run(absl::StrCat("UPDATE billing.", table, " SET ", touched, " = ", touched, " WHERE ", column, " = '", other, "'"));
+      const auto update = run(absl::StrCat("UPDATE billing.", table, " SET ", touched, " = ", touched, " WHERE ",
+                                           column, " = '", other, "'"));
       EXPECT_TRUE(!update.ok() || *update == 0) << daemon << " updates " << table;
       const auto remove = run(absl::StrCat("DELETE FROM billing.", table, " WHERE ", column, " = '", other, "'"));
       EXPECT_TRUE(!remove.ok() || *remove == 0) << daemon << " deletes from " << table;
@@ -209,6 +224,59 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
   EXPECT_EQ(attempts, 4 * (15 * 3 + 13));
 }
 
+// Foreign keys see through row-level security: those between an entity's rows carry the entity (WHK-11, invariant 10).
+TEST_F(OwnershipTest, NoRowLinksToAnothersRow) {
+  const std::string mine = database_.AddWorkspace("mine"), other = database_.AddWorkspace("other");
+  database_.LinkCustomer(mine, "cus_mine");
+  database_.LinkCustomer(other, "cus_other");
+  const std::string operation = database_.ids().NewId(), subscription = database_.ids().NewId();
+  database_.Admin(R"sql(
+    INSERT INTO billing.request_idempotency (id, env, entity_id, action, client_key, fingerprint, canonical_request, operation_key,
+                                             actor, provider)
+    VALUES ($1, 'test', $2, 'checkout', 'k', '', '', 'op', 'user:x', 'stripe')
+  )sql",
+                  {operation, other});
+  database_.Admin(R"sql(
+    INSERT INTO billing.subscriptions (id, env, entity_id, provider, provider_subscription_id, provider_customer_id, status,
+                                       provider_subscription_created_at, provider_updated_at, provider_event_id)
+    VALUES ($1, 'test', $2, 'stripe', 'sub_other', 'cus_other', 'active', billing.now(), billing.now(), 'evt')
+  )sql",
+                  {subscription, other});
+  const auto refused = [&](const char* daemon, const char* sql, const std::string& id) {
+    const absl::Status status = database_.Pool(daemon).Run(Scope::Tenant(mine), [&](Tx& tx) {
+      return tx.Exec(sql, {mine, id}).status();
+    });
+    return ReasonOf(status) == Reason::FAILURE_REASON_CONSTRAINT_VIOLATION ? MetadataOf(status).at("constraint")
+                                                                           : "accepted";
+  };
+  EXPECT_EQ(refused("checkout", R"sql(
+    INSERT INTO billing.checkout_sessions (id, env, entity_id, operation_id, operation_key, provider, provider_session_id, status,
+                                           expires_at)
+    VALUES (gen_random_uuid(), 'test', $1, $2, 'mine', 'stripe', 'cs', 'open', billing.now())
+  )sql",
+                    operation),
+            "checkout_sessions_operation_fkey");
+  EXPECT_EQ(refused("webhook", R"sql(
+    INSERT INTO billing.remediations (id, env, entity_id, provider, kind, provider_subscription_id, canonical_subscription_id, algorithm)
+    VALUES (gen_random_uuid(), 'test', $1, 'stripe', 'cancel_duplicate_subscription', 'sub', $2, 'dup_canonical_v1')
+  )sql",
+                    subscription),
+            "remediations_canonical_fkey");
+  EXPECT_EQ(refused("webhook", R"sql(
+    INSERT INTO billing.subscription_items (id, entity_id, subscription_id, provider, provider_item_id, provider_price_id)
+    VALUES (gen_random_uuid(), $1, $2, 'stripe', 'si', 'price')
+  )sql",
+                    subscription),
+            "subscription_items_subscription_fkey");
+  EXPECT_EQ(refused("webhook", R"sql(
+    INSERT INTO billing.subscriptions (id, env, entity_id, provider, provider_subscription_id, provider_customer_id, status,
+                                       provider_subscription_created_at, provider_updated_at, provider_event_id)
+    SELECT gen_random_uuid(), 'test', $1, 'stripe', $2::text, 'cus_other', 'active', billing.now(), billing.now(), 'evt'
+  )sql",
+                    subscription),
+            "subscriptions_customer_fkey");
+}
+
 TEST_F(OwnershipTest, DaemonsCannotTakeEachOthersRoles) {
   const absl::Status status = database_.Pool("entitlements").Run(Scope::System("test"), [](Tx& tx) {
     return tx.Exec("SET LOCAL ROLE checkout_system").status();
@@ -217,10 +285,13 @@ TEST_F(OwnershipTest, DaemonsCannotTakeEachOthersRoles) {
 }
 
 TEST_F(OwnershipTest, AuditRowsCannotBeChangedByAnyRole) {
-  database_.Admin("INSERT INTO billing.audit_log (id, env, actor, action) VALUES (gen_random_uuid(), 'test', 'x', 'X')");
+  database_.Admin(
+      "INSERT INTO billing.audit_log (id, env, actor, action) VALUES (gen_random_uuid(), 'test', 'x', 'X')");
   for (const char* daemon : kDaemons) {
-    for (const char* sql : {"UPDATE billing.audit_log SET actor = 'y'", "DELETE FROM billing.audit_log", "TRUNCATE billing.audit_log"}) {
-      EXPECT_FALSE(database_.Pool(daemon).Run(Scope::System("test"), [&](Tx& tx) { return tx.Exec(sql).status(); }).ok())
+    for (const char* sql :
+         {"UPDATE billing.audit_log SET actor = 'y'", "DELETE FROM billing.audit_log", "TRUNCATE billing.audit_log"}) {
+      EXPECT_FALSE(
+          database_.Pool(daemon).Run(Scope::System("test"), [&](Tx& tx) { return tx.Exec(sql).status(); }).ok())
           << daemon << ": " << sql;
     }
   }
@@ -228,8 +299,9 @@ TEST_F(OwnershipTest, AuditRowsCannotBeChangedByAnyRole) {
 
 // CHK-3: the database refuses every transition that isn't in the matrix.
 TEST_F(OwnershipTest, CheckoutSessionTransitionsOutsideTheMatrixAreRefused) {
-  const std::vector<std::string> states = {"open", "completed_pending_subscription", "recovery_verification_pending",
-                                           "completed_reconciled", "expired", "abandoned"};
+  const std::vector<std::string> states = {
+      "open",     "completed_pending_subscription", "recovery_verification_pending", "completed_reconciled", "expired",
+      "abandoned"};
   const std::set<std::string> ended = {"completed_reconciled", "expired", "abandoned"};
   const auto allowed = Lines("SELECT t.from_status || ' ' || t.to_status FROM billing.checkout_session_transitions t");
   EXPECT_EQ(allowed.size(), 10u);
@@ -242,11 +314,15 @@ TEST_F(OwnershipTest, CheckoutSessionTransitionsOutsideTheMatrixAreRefused) {
         INSERT INTO billing.checkout_sessions (id, env, entity_id, operation_key, provider, provider_session_id, status, expires_at,
                                                ended_at)
         VALUES ($1::uuid, 'test', $2, $1::text, 'stripe', $1::text, $3, billing.now(), CASE WHEN $4 THEN billing.now() END)
-      )sql", {id, entity, from, ended.count(from) != 0});
+      )sql",
+                      {id, entity, from, ended.count(from) != 0});
       const absl::Status moved = database_.Pool("checkout").Run(Scope::Tenant(entity), [&](Tx& tx) {
-        return tx.Exec(R"sql(
+        return tx
+            .Exec(R"sql(
           UPDATE billing.checkout_sessions SET status = $2, ended_at = CASE WHEN $3 THEN billing.now() END WHERE id = $1
-        )sql", {id, to, ended.count(to) != 0}).status();
+        )sql",
+                  {id, to, ended.count(to) != 0})
+            .status();
       });
       EXPECT_EQ(moved.ok(), allowed.count(from + " " + to) != 0) << from << " → " << to << ": " << moved;
       database_.Admin("DELETE FROM billing.checkout_sessions WHERE id = $1", {id});
