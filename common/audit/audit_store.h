@@ -15,7 +15,10 @@ namespace billmesh::audit {
 inline constexpr char kCheckoutStarted[] = "BILLING_CHECKOUT_STARTED";
 inline constexpr char kCheckoutCreated[] = "BILLING_CHECKOUT_CREATED";
 inline constexpr char kCheckoutRefused[] = "BILLING_CHECKOUT_REFUSED";
+// Once for a purchase: the first move into a completed status.
 inline constexpr char kCheckoutCompleted[] = "BILLING_CHECKOUT_COMPLETED";
+// A completed checkout whose subscription came later.
+inline constexpr char kCheckoutReconciled[] = "BILLING_CHECKOUT_RECONCILED";
 inline constexpr char kWebhookProcessed[] = "BILLING_WEBHOOK_PROCESSED";
 inline constexpr char kEntitlementsUpdated[] = "BILLING_ENTITLEMENTS_UPDATED";
 inline constexpr char kMembershipChanged[] = "BILLING_MEMBERSHIP_CHANGED";

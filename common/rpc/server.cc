@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/auth/identity.h"
+#include "common/rpc/grpc_log.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "grpc/support/time.h"
@@ -15,14 +16,15 @@ namespace {
 
 namespace tls = grpc::experimental;
 
-// How often the files are looked at for new certificates. Both files must be swapped at once: with a pair that doesn't match, new
-// handshakes fail until it does.
+// How often the files are looked at for new certificates. Both files must be swapped at once: with a pair that doesn't
+// match, new handshakes fail until it does.
 constexpr unsigned kCertificateReloadSeconds = 5;
 // The DNS name in every server certificate of the mesh: addresses differ from one deployment to the next, this doesn't.
 constexpr char kServerName[] = "billmesh";
 
 std::shared_ptr<tls::CertificateProviderInterface> MakeProvider(const TlsFiles& files) {
-  return std::make_shared<tls::FileWatcherCertificateProvider>(files.key, files.cert, files.ca, kCertificateReloadSeconds);
+  return std::make_shared<tls::FileWatcherCertificateProvider>(files.key, files.cert, files.ca,
+                                                               kCertificateReloadSeconds);
 }
 
 // A deadline by gRPC's own clock: deadlines are about its waiting, not about a decision of ours.
@@ -59,6 +61,7 @@ class GrpcServer : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       const std::vector<grpc::Service*>& services) {
+  RouteGrpcLog();
   static const bool once = [] {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -77,7 +80,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.SetMaxSendMessageSize(options.max_message_bytes);
   // Two daemons on one port would share its calls silently: an address in use must be an error.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(absl::ToInt64Milliseconds(options.max_connection_age)));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(options.max_connection_age)));
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
@@ -89,6 +93,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const TlsFiles& files) {
+  RouteGrpcLog();
   tls::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(MakeProvider(files));
   options.watch_root_certs();

@@ -16,6 +16,7 @@ std::vector<SessionChange> Joined(const std::vector<SessionChange>& changes) {
       if (earlier.operation_key != change.operation_key) continue;
       earlier.to = change.to;
       earlier.paid_late = earlier.paid_late || change.paid_late;
+      earlier.after_digest = change.after_digest;
       known = true;
     }
     if (!known) joined.push_back(change);
@@ -25,7 +26,9 @@ std::vector<SessionChange> Joined(const std::vector<SessionChange>& changes) {
 
 std::string ActionOf(const SessionChange& change) {
   if (change.paid_late) return kCheckoutPaidLate;
-  return change.to == SessionStatus::kExpired ? audit::kCheckoutSessionExpired : audit::kCheckoutCompleted;
+  if (change.to == SessionStatus::kExpired) return audit::kCheckoutSessionExpired;
+  const bool completed_before = change.from == SessionStatus::kCompletedPendingSubscription;
+  return completed_before ? audit::kCheckoutReconciled : audit::kCheckoutCompleted;
 }
 
 std::string Dump(const nlohmann::json& detail) {
@@ -58,6 +61,8 @@ std::vector<audit::Record> AuditRecords(std::string_view env, std::string_view p
     audit::Record record = base;
     record.action = ActionOf(change);
     record.operation_key = change.operation_key;
+    record.before_digest = change.before_digest;
+    record.after_digest = change.after_digest;
     const std::string from = change.from.has_value() ? std::string(checkout::NameOf(*change.from)) : "";
     record.detail_json = Dump({{"session_id", change.provider_session_id.value_or("")},
                                {"from", from},

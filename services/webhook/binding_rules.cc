@@ -109,10 +109,12 @@ Binding Bind(Owner owner, const EventKeys& keys, const Evidence& evidence, std::
     }
     return {Disposition::kParked, "", kNothingStoredMatches};
   }
-  if (const char* why = Contradiction(keys, found, named, env)) return {Disposition::kQuarantined, "", why};
+  if (const char* why = Contradiction(keys, found, named, env)) {
+    return {Disposition::kQuarantined, "", why, named.entity_id};
+  }
   // A subscription or invoice belongs to its customer; only a session is known by our own key alone.
   if (owner != Owner::kCheckoutSessions && found.customer_entity == nullptr) {
-    return {Disposition::kParked, "", kCustomerNotLinked};
+    return {Disposition::kParked, "", kCustomerNotLinked, named.entity_id};
   }
   return {Disposition::kPending, named.entity_id, ""};
 }

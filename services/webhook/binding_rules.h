@@ -60,6 +60,8 @@ struct Binding {
   Disposition disposition = Disposition::kPending;
   std::string entity_id;
   std::string reason;
+  // Parked or quarantined: the first entity that something stored names, if any. Says where to look, binds nothing.
+  std::string correlated_entity_id = {};
 };
 
 // Parked: nothing stored matches, or the object needs a customer link that isn't there yet. Quarantined: two things

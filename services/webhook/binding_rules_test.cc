@@ -132,5 +132,12 @@ TEST(BindingTest, KeysComeFromEachKindOfObject) {
   EXPECT_FALSE(keys.session_id.has_value());
 }
 
+TEST(BindTest, ALogCanSayWhomAnUnboundEventSpeaksOf) {
+  const Binding quarantined = Bind(Owner::kSubscriptions, Keys("cus_a", {.entity_id = kB}), Stored(), "test");
+  EXPECT_EQ(quarantined.disposition, Disposition::kQuarantined);
+  EXPECT_EQ(quarantined.entity_id, "") << "it is bound to nobody";
+  EXPECT_EQ(quarantined.correlated_entity_id, kA);
+}
+
 }  // namespace
 }  // namespace billmesh::webhook

@@ -105,6 +105,7 @@ absl::Status EventBatch::BindAll(db::Tx& tx) {
     work.result.disposition = binding.disposition;
     work.result.reason = std::move(binding.reason);
     work.result.entity_id = std::move(binding.entity_id);
+    work.result.correlated_entity_id = std::move(binding.correlated_entity_id);
     work.result.operation_key = KnownOperation(work.keys, evidence_);
   }
   return absl::OkStatus();

@@ -15,6 +15,7 @@
 #include "common/ids/id_generator.h"
 #include "common/lease/backoff.h"
 #include "common/provider/objects.h"
+#include "common/telemetry/log.h"
 #include "services/webhook/event_store.h"
 #include "services/webhook/projection_read_store.h"
 #include "services/webhook/projection_rules.h"
@@ -25,8 +26,9 @@ namespace billmesh::webhook {
 // An event on its way in.
 struct Incoming {
   provider::Event event;
-  std::string payload;              // the exact bytes
-  std::optional<StoredRef> stored;  // set for one that is stored and leased already
+  std::string payload;                 // the exact bytes
+  std::optional<StoredRef> stored;     // set for one that is stored and leased already
+  telemetry::TraceContext trace = {};  // of the call that brought it, or a fresh one of the worker's
 };
 
 // What became of one event.
@@ -36,6 +38,8 @@ struct EventResult {
   std::string reason;
   Applied applied;  // when processed
   std::string entity_id;
+  // Of one that isn't bound though something stored speaks of it: whom that names. For logs only.
+  std::string correlated_entity_id;
   std::optional<std::string> operation_key;
 };
 

@@ -13,6 +13,7 @@ namespace billmesh::webhook {
 namespace {
 
 constexpr char kPayloadUnreadable[] = "payload_unreadable";
+constexpr char kInternalError[] = "internal_error";
 constexpr const char* kOpenStatuses[] = {"pending", "failed", "parked", "quarantined", "dead"};
 
 }  // namespace
@@ -34,12 +35,20 @@ absl::StatusOr<std::vector<LeasedEvent>> EventWorker::LeaseSome() {
 absl::StatusOr<EventResult> EventWorker::TakeUp(LeasedEvent& leased) {
   Incoming incoming;
   incoming.stored = leased.ref;
+  incoming.trace = telemetry::CallScope::Current();
   incoming.payload = std::move(leased.payload);
   auto event = deps_.source.Read(incoming.payload);
   // It was read when it came: a payload that can't be any more was scrubbed, or the reader has changed.
   if (!event.ok()) return deps_.service.StoreAsFailed(incoming, kPayloadUnreadable);
   incoming.event = *std::move(event);
-  return deps_.service.Apply({std::move(incoming)})[0];
+  auto result = deps_.service.Apply({incoming})[0];
+  // An error that nobody classified comes again each time: it costs an attempt, so that it ends in the dead letters.
+  if (!result.ok() && ReasonOf(result.status()) == Reason::FAILURE_REASON_UNSPECIFIED) {
+    telemetry::Error("event not applied",
+                     {{"event_row", leased.ref.id}, {"error", std::string(result.status().message())}});
+    return deps_.service.StoreAsFailed(incoming, kInternalError);
+  }
+  return result;
 }
 
 bool EventWorker::RunOnce() {
@@ -50,6 +59,8 @@ bool EventWorker::RunOnce() {
   }
   for (LeasedEvent& event : *leased) {
     FAULT_POINT("webhook.after_lease_before_apply");
+    // Its delivery's ids are not stored: taking it up is a request of its own.
+    const telemetry::CallScope scope(telemetry::ContinueTrace("", ""));
     const absl::Time received_at = event.ref.received_at;
     const auto result = TakeUp(event);
     if (result.ok()) {
@@ -60,10 +71,11 @@ bool EventWorker::RunOnce() {
       telemetry::Guardrail(kFencingConflict, {{"event_row", event.ref.id}});
       continue;
     }
-    // A fault of ours: the event keeps its attempts, and is due again when the lease ends.
+    // A fault of ours: the event keeps its attempts, and is due again when the lease ends. A lock that somebody holds
+    // concerns this event's entity only; other faults would meet the next event too.
     telemetry::Warn("event not applied",
                     {{"event_row", event.ref.id}, {"error", std::string(result.status().message())}});
-    return false;
+    if (ReasonOf(result.status()) != Reason::FAILURE_REASON_TRANSACTION_CONFLICT) return false;
   }
   return static_cast<int>(leased->size()) == options_.max_events;
 }
@@ -83,7 +95,10 @@ void EventWorker::ReportStats() {
   const auto stats = db::RunInTransaction(deps_.pool, db::Scope::System("webhook.stats"), [&](db::Tx& tx) {
     return ReadEventStats(tx, options_.env, deps_.source.name());
   });
-  if (!stats.ok()) return;
+  if (!stats.ok()) {
+    telemetry::Warn("stored events not counted", {{"error", std::string(stats.status().message())}});
+    return;
+  }
   for (const char* status : kOpenStatuses) {
     const auto at = stats->count_by_status.find(status);
     SetStoredEvents(status, at == stats->count_by_status.end() ? 0 : at->second);

@@ -83,10 +83,17 @@ void MoveTo(TrackedSession& tracked, SessionStatus to) {
   tracked.path.push_back(to);
 }
 
-void NoteChange(const TrackedSession& tracked, std::optional<SessionStatus> from, bool paid_late,
+// `before`: null for a new row.
+void NoteChange(const TrackedSession& tracked, const SessionRow* before, bool paid_late,
                 std::vector<SessionChange>& changes) {
   const SessionRow& row = tracked.row;
-  changes.push_back({row.operation_key, row.provider_session_id, from, row.status, paid_late});
+  SessionChange change{row.operation_key, row.provider_session_id, std::nullopt, row.status, paid_late};
+  if (before != nullptr) {
+    change.from = before->status;
+    change.before_digest = DigestOf(*before);
+  }
+  change.after_digest = DigestOf(row);
+  changes.push_back(std::move(change));
 }
 
 bool AnotherBlocks(const EntityState& state, const TrackedSession& tracked) {
@@ -140,7 +147,7 @@ Applied CreateSession(EntityState& state, const provider::CheckoutSession& sessi
     MoveTo(tracked, SessionStatus::kAbandoned);
     tracked.row.late_paid_at = context.version.at;
   }
-  NoteChange(tracked, std::nullopt, tracked.row.late_paid_at.has_value(), applied.session_changes);
+  NoteChange(tracked, nullptr, tracked.row.late_paid_at.has_value(), applied.session_changes);
   ReconcileSessions(state, applied.session_changes);
   NoteResult<SessionRow>(std::nullopt, tracked.row, applied);
   return applied;
@@ -151,8 +158,9 @@ void MarkLate(TrackedSession& tracked, const ApplyContext& context, Applied& app
   std::optional<absl::Time>& late = tracked.row.late_paid_at;
   const absl::Time at = context.version.at.value_or(absl::InfiniteFuture());
   const bool first = !late.has_value();
+  const SessionRow before = tracked.row;
   if (first || *late > at) late = at;
-  if (first) NoteChange(tracked, tracked.row.status, true, applied.session_changes);
+  if (first) NoteChange(tracked, &before, true, applied.session_changes);
 }
 
 // --- Subscriptions ---
@@ -214,9 +222,10 @@ void ReconcileSessions(EntityState& state, std::vector<SessionChange>& changes) 
     if (tracked.row.status != SessionStatus::kCompletedPendingSubscription) continue;
     const SubscriptionRow* subscription = SubscriptionOf(state, tracked.row);
     if (subscription == nullptr) continue;
+    const SessionRow before = tracked.row;
     tracked.row.provider_subscription_id = subscription->provider_subscription_id;
     MoveTo(tracked, SessionStatus::kCompletedReconciled);
-    NoteChange(tracked, SessionStatus::kCompletedPendingSubscription, false, changes);
+    NoteChange(tracked, &before, false, changes);
   }
 }
 
@@ -242,7 +251,7 @@ Applied ApplyCheckoutSession(EntityState& state, const provider::CheckoutSession
     TakeFacts(session, context.version, tracked->row);
     if (checkout::MayMove(before.status, word->status)) {
       MoveTo(*tracked, word->status);
-      NoteChange(*tracked, before.status, false, applied.session_changes);
+      NoteChange(*tracked, &before, false, applied.session_changes);
     }
   }
   const bool given_up = before.status == SessionStatus::kExpired || before.status == SessionStatus::kAbandoned;

@@ -21,6 +21,8 @@ struct SessionChange {
   std::optional<SessionStatus> from;  // none: the row is new (WHK-10)
   SessionStatus to;
   bool paid_late = false;
+  std::optional<std::string> before_digest = {};  // of the row; none: it is new
+  std::string after_digest = {};
 };
 
 // Where the object comes from and what is known about it.

@@ -65,7 +65,7 @@ grpc::ServerUnaryReactor* WebhookServer::Ingest(grpc::CallbackServerContext* con
                         if (result.ok()) Fill(event_id, *result, *response);
                         done(result.status());
                       };
-                      Incoming incoming{*std::move(event), request->body(), std::nullopt};
+                      Incoming incoming{*std::move(event), request->body(), std::nullopt, call.trace};
                       if (!deps_.batcher.TrySubmit(std::move(incoming), call.deadline_monotonic, answer)) {
                         done(Fail(Reason::FAILURE_REASON_OVERLOADED, "too many deliveries are waiting"));
                       }

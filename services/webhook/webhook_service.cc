@@ -46,13 +46,24 @@ telemetry::Labels FieldsOf(const provider::Event& event, const EventResult& resu
           {"type", event.type},
           {"object_id", event.object_id.value_or("")},
           {"provider_customer_id", event.customer_id.value_or("")},
-          {"entity_id", result.entity_id},
+          {"entity_id", result.entity_id.empty() ? result.correlated_entity_id : result.entity_id},
           {"operation_key", result.operation_key.value_or("")},
           {"reason", result.reason}};
 }
 
+// One line an event, of what identifies it and never of what it says.
+void LogEvent(const provider::Event& event, const EventResult& result, const std::string& outcome) {
+  std::vector<telemetry::Field> fields = {{"provider_event_id", event.id}, {"type", event.type}, {"outcome", outcome}};
+  const std::string& entity = result.entity_id.empty() ? result.correlated_entity_id : result.entity_id;
+  if (!entity.empty()) fields.emplace_back("entity_id", entity);
+  if (result.operation_key.has_value()) fields.emplace_back("operation_key", *result.operation_key);
+  telemetry::LogFields(telemetry::Level::kInfo, "event stored", fields);
+}
+
 void TellOf(const provider::Event& event, const EventResult& result, const std::vector<Duplicate>& duplicates) {
-  CountEvent(event.type, result.duplicate ? "duplicate" : NameOf(result.disposition));
+  const std::string outcome = result.duplicate ? "duplicate" : std::string(NameOf(result.disposition));
+  CountEvent(event.type, outcome);
+  LogEvent(event, result, outcome);
   if (result.duplicate) return;
   if (const char* code = GuardrailOf(result.disposition)) telemetry::Guardrail(code, FieldsOf(event, result));
   if (result.disposition != Disposition::kProcessed) return;
@@ -104,7 +115,12 @@ absl::StatusOr<BatchOutcome> WebhookService::Transact(const std::vector<Incoming
 }
 
 void WebhookService::Publish(const std::vector<Incoming>& events, const BatchOutcome& outcome) {
-  for (size_t i = 0; i < events.size(); ++i) TellOf(events[i].event, outcome.results[i], outcome.duplicates);
+  for (size_t i = 0; i < events.size(); ++i) {
+    const telemetry::CallScope scope(events[i].trace);
+    TellOf(events[i].event, outcome.results[i], outcome.duplicates);
+  }
+  // What follows belongs to the batch: it travels under its first event's ids.
+  const telemetry::CallScope scope(events.front().trace);
   for (const Duplicate& duplicate : outcome.duplicates) {
     telemetry::Guardrail(kDuplicateSubscription, {{"entity_id", duplicate.entity_id},
                                                   {"provider_subscription_id", duplicate.provider_subscription_id},
