@@ -69,6 +69,10 @@ TEST_F(AccountServiceTest, ANewEntityComesWithItsOwnerItsFeedRowAndItsAuditRows)
   EXPECT_EQ(database_.Value(
                 "SELECT string_agg(action, ',' ORDER BY action) FROM billing.audit_log WHERE entity_id = $1", {id}),
             "BILLING_ENTITY_CREATED,BILLING_MEMBERSHIP_CHANGED");
+  EXPECT_EQ(database_.Value("SELECT string_agg(concat_ws(' ', before_digest IS NULL, length(after_digest)), ',') "
+                            "FROM billing.audit_log WHERE entity_id = $1",
+                            {id}),
+            "t 64,t 64");
   EXPECT_EQ(database_.Value("SELECT DISTINCT actor FROM billing.audit_log WHERE entity_id = $1", {id}),
             "service:spiffe://billmesh/operator/ada");
 }

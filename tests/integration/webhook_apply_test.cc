@@ -190,13 +190,25 @@ TEST_F(WebhookApplyTest, ACompletedSessionIsReconciledWhicheverEventComesFirst) 
                     {key}),
               "sub_" + tag + " " + customer + " t " + key);
   }
-  EXPECT_EQ(
-      Value(R"sql(
+  EXPECT_EQ(Value(R"sql(
     SELECT string_agg(concat_ws(' ', operation_key, provider_event_id, detail->>'from', '→', detail->>'to'), '; '
                       ORDER BY created_at) FROM billing.audit_log WHERE action = 'BILLING_CHECKOUT_COMPLETED'
   )sql"),
-      "op_a evt_sa open → completed_pending_subscription; "
-      "op_a evt_ta completed_pending_subscription → completed_reconciled; op_b evt_sb open → completed_reconciled");
+            "op_a evt_sa open → completed_pending_subscription; op_b evt_sb open → completed_reconciled")
+      << "told once for a purchase";
+  EXPECT_EQ(Value(R"sql(
+    SELECT string_agg(concat_ws(' ', operation_key, provider_event_id, detail->>'from', '→', detail->>'to'), '; ')
+    FROM billing.audit_log WHERE action = 'BILLING_CHECKOUT_RECONCILED'
+  )sql"),
+            "op_a evt_ta completed_pending_subscription → completed_reconciled");
+  // The digests of one session's moves make a chain.
+  EXPECT_EQ(Value(R"sql(
+    SELECT concat_ws(' ', a.after_digest = b.before_digest, a.before_digest <> a.after_digest,
+                     b.before_digest <> b.after_digest, length(b.after_digest))
+    FROM billing.audit_log a JOIN billing.audit_log b USING (operation_key)
+    WHERE a.action = 'BILLING_CHECKOUT_COMPLETED' AND b.action = 'BILLING_CHECKOUT_RECONCILED'
+  )sql"),
+            "t t t 64");
 }
 
 TEST_F(WebhookApplyTest, BothEventsInOneBatchReconcileToo) {

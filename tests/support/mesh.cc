@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "common/crypto/crypto.h"
 #include "common/testing/test_database.h"
+#include "tests/support/request_schemas.h"
 
 namespace billmesh::testing {
 namespace {
@@ -43,7 +44,7 @@ Mesh::Mesh() : client_(http::ClientOptions{}) {
   std::string pattern = (std::filesystem::temp_directory_path() / "billmesh-mesh.XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) Die("cannot make a directory");
   directory_ = pattern;
-  for (const char* name : {"checkout", "webhook", "entitlements", "reconciler", "stripesim", "edge", "edge.http", "checkout.probe",
+  for (const char* name : {"checkout", "webhook", "entitlements", "reconciler", "stripesim", "edge.http", "checkout.probe",
                            "webhook.probe", "entitlements.probe", "reconciler.probe", "edge.probe"}) {
     ports_[name] = FreePort();
   }
@@ -58,6 +59,7 @@ Mesh::Mesh() : client_(http::ClientOptions{}) {
 }
 
 Mesh::~Mesh() {
+  JudgeRequests();
   for (auto& [name, process] : processes_) {
     if (process != nullptr) process->Signal(SIGTERM);
   }
@@ -67,6 +69,15 @@ Mesh::~Mesh() {
   processes_.clear();
   RunCommand({source_ + "/tests/support/postgres", "remove", cluster_}, {});
   if (std::getenv("BILLMESH_KEEP_LOGS") == nullptr) std::filesystem::remove_all(directory_);
+  if (!bad_requests_.empty()) Die("requests that the provider's schemas refuse, or no word of them: " + bad_requests_);
+}
+
+void Mesh::JudgeRequests() {
+  const auto simulator = processes_.find("stripesim");
+  if (simulator == processes_.end() || !simulator->second->running()) return;
+  const nlohmann::json summary = Send("GET", sim_url_ + "/_sim/summary").json();
+  const bool told = summary.is_object() && summary.contains("schema_violations");
+  if (!told || summary.at("schema_violations") != 0) absl::StrAppend(&bad_requests_, summary.dump(), " ");
 }
 
 void Mesh::StartCluster() {
@@ -125,9 +136,8 @@ std::map<std::string, std::string> Mesh::EnvironmentOf(const std::string& name) 
     std::map<std::string, std::string> sim = {{"STRIPESIM_LISTEN", Loopback(ports_.at("stripesim"))},
                                               {"STRIPESIM_WEBHOOK_URL", edge_url_ + "/api/billing/webhooks/stripe"},
                                               {"STRIPE_WEBHOOK_SECRET", webhook_secret_}};
-    const char* data = std::getenv("BILLMESH_SHARED_DATA");
-    const std::string schemas = absl::StrCat(data ? data : "", "/stripe-requests-2026-10-28.endive.json");
-    if (data != nullptr && std::filesystem::exists(schemas)) sim["STRIPESIM_SCHEMAS"] = schemas;
+    const std::string schemas = RequestSchemasFile();
+    if (!schemas.empty()) sim["STRIPESIM_SCHEMAS"] = schemas;
     return sim;
   }
   const std::string certificate = name == "billctl" ? "operator" : name;
@@ -137,7 +147,6 @@ std::map<std::string, std::string> Mesh::EnvironmentOf(const std::string& name) 
     env["DATABASE_URL"] = database_url_;
     return env;
   }
-  env["LISTEN_ADDR"] = Loopback(ports_.at(name));
   env["METRICS_ADDR"] = Loopback(ports_.at(name + ".probe"));
   if (name == "edge") {
     env["HTTP_LISTEN_ADDR"] = Loopback(ports_.at("edge.http"));
@@ -147,6 +156,7 @@ std::map<std::string, std::string> Mesh::EnvironmentOf(const std::string& name) 
     env["JWT_JWKS"] = Identity("issuer.jwks.json");
     return env;
   }
+  env["LISTEN_ADDR"] = Loopback(ports_.at(name));
   const size_t at = database_url_.find("postgres@");
   env["DATABASE_URL"] = std::string(database_url_).replace(at, strlen("postgres@"), "billmesh_" + name + "@");
   env["USER_ASSERTION_JWKS_FILE"] = Identity("assertion.jwks.json");
@@ -169,6 +179,7 @@ void Mesh::Start(const std::string& name) {
 }
 
 int Mesh::Stop(const std::string& name) {
+  if (name == "stripesim") JudgeRequests();
   process(name).Signal(SIGTERM);
   const auto code = process(name).Wait(absl::Seconds(20));
   if (!code) Die(name + " does not stop");
@@ -176,6 +187,7 @@ int Mesh::Stop(const std::string& name) {
 }
 
 void Mesh::Kill(const std::string& name) {
+  if (name == "stripesim") JudgeRequests();
   process(name).Signal(SIGKILL);
   process(name).Wait(absl::Seconds(5));
 }

@@ -25,6 +25,7 @@ class Mesh {
  public:
   // Brings everything up, migrated and with the sample catalog; aborts the test program with the reason when that fails.
   Mesh();
+  // Aborts the test program, after all is cleared away, when a daemon sent a request that the provider's schemas refuse.
   ~Mesh();
   Mesh(const Mesh&) = delete;
 
@@ -76,6 +77,8 @@ class Mesh {
 
  private:
   void StartCluster();
+  // Before the simulator ends: what it says of the requests that it was sent.
+  void JudgeRequests();
   void ApplyCatalog();
 
   std::string binaries_, identity_, source_, directory_;
@@ -83,6 +86,7 @@ class Mesh {
   std::map<std::string, int> ports_;
   std::map<std::string, std::unique_ptr<Process>> processes_;
   std::map<std::string, absl::Duration> ready_after_;
+  std::string bad_requests_;  // of the simulators that have ended; empty: none
   http::Client client_;
 };
 
