@@ -90,6 +90,13 @@ bool Connection::usable() const {
   return !broken_ && PQstatus(connection_) == CONNECTION_OK && PQtransactionStatus(connection_) == PQTRANS_IDLE;
 }
 
+bool Connection::StillOpen() {
+  pollfd fd{PQsocket(connection_), POLLIN, 0};
+  // Nothing is due on an idle connection: what can be read is the server's farewell or its end. (Or, rarely, a changed setting that
+  // it reports: then a sound connection is replaced, which does no harm.)
+  return poll(&fd, 1, 0) == 0;
+}
+
 absl::Status Connection::Lost(std::string_view what) {
   broken_ = true;
   return Fail(Reason::FAILURE_REASON_DATABASE_UNAVAILABLE,

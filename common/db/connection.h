@@ -29,6 +29,8 @@ class Connection {
 
   // False once anything went wrong that leaves the connection in doubt: it must not be reused.
   bool usable() const;
+  // For one that lay idle: false if the server has ended it meanwhile. Asks the socket only, no round trip.
+  bool StillOpen();
   // Marks the connection as not to be reused.
   void Discard() { broken_ = true; }
 

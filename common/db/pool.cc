@@ -93,6 +93,7 @@ absl::Status Pool::Begin(Connection& connection, const Scope& scope) {
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Pool::Acquire() {
+  std::vector<std::unique_ptr<Connection>> ended;  // closed after the lock is released
   {
     std::unique_lock lock(mutex_);
     const auto timeout = std::chrono::microseconds(absl::ToInt64Microseconds(options_.acquire_timeout));
@@ -101,10 +102,12 @@ absl::StatusOr<std::unique_ptr<Connection>> Pool::Acquire() {
       return Fail(Reason::FAILURE_REASON_OVERLOADED, absl::StrCat("all ", options_.max_connections,
                                                                   " database connections are in use"));
     }
-    if (!idle_.empty()) {
+    while (!idle_.empty()) {
       auto connection = std::move(idle_.back());
       idle_.pop_back();
-      return connection;
+      if (connection->StillOpen()) return connection;
+      --open_;
+      ended.push_back(std::move(connection));
     }
     ++open_;  // a place is reserved; opening happens outside the lock
   }

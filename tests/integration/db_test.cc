@@ -119,6 +119,20 @@ TEST_F(DbTest, AwayMeansUnavailableAndItComesBackByItself) {
   EXPECT_TRUE(run().ok());
 }
 
+// Connections that the server ended while they lay idle are not handed out: a caller after a restart needn't fail for it.
+TEST_F(DbTest, IdleConnectionsThatEndedAreReplaced) {
+  db::Pool& pool = database_.Pool("checkout");
+  const auto run = [&] { return pool.Run(Scope::System("test"), [](Tx& tx) { return tx.Exec("SELECT 1").status(); }); };
+  ASSERT_TRUE(run().ok());
+  database_.TakeAway();
+  database_.Restore();
+  EXPECT_TRUE(testing::WaitUntil([&] {
+    return database_.Value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()") == "0";
+  }));
+  EXPECT_TRUE(run().ok()) << run();
+  EXPECT_EQ(pool.open_connections(), 1);
+}
+
 TEST_F(DbTest, ConnectionLostDuringCommitIsInDoubt) {
   // A deferred trigger that kills its own backend: the connection ends inside COMMIT.
   database_.AdminScript(R"sql(
