@@ -1,5 +1,6 @@
-// The half of the provider port that takes what the provider sends by itself (PRV-1): checking a delivery's signature
-// and reading an event. Stripe's is common/stripe/event_source.h. Implementations do no I/O and are thread safe.
+// The half of the provider port that takes what the provider says (PRV-1): checking a delivery's signature, reading an
+// event, and reading an object that was fetched. Stripe's is common/stripe/event_source.h. Implementations do no I/O
+// and are thread safe.
 #pragma once
 
 #include <string>
@@ -29,6 +30,10 @@ class EventSource {
                                                   absl::Time now) const = 0;
   // Reads a body. WEBHOOK_PAYLOAD_MALFORMED when it isn't an event of this provider.
   virtual absl::StatusOr<Event> Read(std::string_view body) const = 0;
+  // Reads an object as an answer holds it, of the kinds checkout_session, subscription and invoice. INVALID_ARGUMENT
+  // naming the field, never a value, when it isn't such an object.
+  virtual absl::StatusOr<decltype(Event::object)> ReadObject(std::string_view kind,
+                                                             std::string_view object_json) const = 0;
 };
 
 }  // namespace billmesh::provider

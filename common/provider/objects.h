@@ -21,6 +21,8 @@ inline constexpr std::string_view kMetadataEntityId = "billmesh_entity_id";
 inline constexpr std::string_view kMetadataEnv = "billmesh_env";
 inline constexpr std::string_view kMetadataPlanCode = "billmesh_plan_code";
 inline constexpr std::string_view kMetadataPlanVersion = "billmesh_plan_version";
+// Of what is bought once: the catalog's code of it (PRT-2).
+inline constexpr std::string_view kMetadataItemCode = "billmesh_item_code";
 
 // Those metadata as an object carries them back; each is absent where the object doesn't have it.
 struct Correlation {

@@ -42,6 +42,13 @@ struct CallResult {
   std::string request_id;                   // the provider's
   std::optional<absl::Time> provider_date;  // the answer's Date header: dates what we fetch (WHK-5)
   bool not_found = false;                   // a definite "no such object" of a retrieve
+  // Refused for certain, and no sending of this call is under way any more. One of an earlier call may have been done,
+  // and then the outcome is kUnknown all the same (IDM-8).
+  bool refused = false;
+  // The provider was called, whatever came of it. False: our own bounds kept the call from being made.
+  bool tried = false;
+  // The provider repeated an answer that it had stored under the key: the first execution has ended (IDM-9).
+  bool replayed = false;
 };
 
 // What is frozen beside the parameters of a step (IDM-4), so that a replay can prove that it is the same request
@@ -54,9 +61,9 @@ struct Provenance {
   std::string client_version;  // "1.0.0"; the major version guards replays
 };
 
-// A create call exactly as frozen.
-struct FrozenCreate {
-  std::string purpose;  // create_customer, create_checkout_session
+// A write exactly as frozen: what makes an object, or changes one that is there.
+struct FrozenCall {
+  std::string purpose;  // object_format.h
   std::string idempotency_key;
   std::string params_json;  // canonical JSON, as stored
   // An earlier holder may have sent it: a refusal then proves nothing (IDM-8).
@@ -76,10 +83,11 @@ class PaymentProvider {
   virtual ~PaymentProvider() = default;
   // Known after the first successful call to the provider's account endpoint; PROVIDER_UNAVAILABLE before.
   virtual absl::StatusOr<Provenance> GetProvenance() = 0;
-  // Sends a frozen create with its key. Retries inside the timeout by the provider's rules, always with the same body
-  // and key.
-  virtual CallResult Create(const FrozenCreate& create, const CallOptions& options) = 0;
-  // Present state of an object. kind: customer, checkout_session, subscription, invoice, price, event.
+  // Sends a frozen call with its key. Retries inside the timeout by the provider's rules, always with the same body
+  // and key. Where the provider takes no key for a purpose (ending a subscription), sending twice has the effect of
+  // once.
+  virtual CallResult Send(const FrozenCall& call, const CallOptions& options) = 0;
+  // Present state of an object. kind: object_format.h.
   virtual CallResult Retrieve(std::string_view kind, std::string_view id, const CallOptions& options) = 0;
   // A list of objects of a kind, newest first; object_json is the provider's list document.
   virtual CallResult List(std::string_view kind, const ListQuery& query, const CallOptions& options) = 0;

@@ -14,22 +14,22 @@
 
 namespace billmesh::provider {
 
-// A purpose of FrozenCreate, a kind of Retrieve and List, and the filter that finds a price by our name for it.
+// A purpose of FrozenCall, a kind of Retrieve and List, and the filter that finds a price by our name for it.
 inline constexpr char kCreatePrice[] = "create_price";
 inline constexpr char kPriceKind[] = "price";
 inline constexpr char kLookupKeyFilter[] = "lookup_key";
 
-// A licensed recurring price to be made.
+// A price to be made: a licensed recurring one, or one that is paid once.
 struct PriceSpec {
   std::string lookup_key;  // ours, unique among the provider's active prices
   std::string nickname;
   std::string currency;
   int64_t unit_amount_minor = 0;
-  std::string interval;  // day, week, month, year
-  int64_t interval_count = 1;
-  std::string product_id;    // an existing product's; if empty, one is made with the price:
-  std::string product_name;  // what the buyer sees
-  ObjectMetadata metadata;   // of the price, and of the product if it is made
+  std::string interval;        // day, week, month, year; empty: paid once
+  int64_t interval_count = 1;  // of recurring prices
+  std::string product_id;      // an existing product's; if empty, one is made with the price:
+  std::string product_name;    // what the buyer sees
+  ObjectMetadata metadata;     // of the price, and of the product if it is made
 };
 
 // A price as the provider has it.
@@ -38,7 +38,7 @@ struct PriceSnapshot {
   std::string product_id;
   std::string lookup_key;  // empty if none
   bool active = false;
-  bool recurring = false;
+  bool recurring = false;  // or paid once
   std::string currency;
   std::optional<int64_t> unit_amount_minor;  // none where it isn't one whole amount a unit (tiers, fractions)
   std::string usage_type;                    // licensed or metered; these three are empty unless recurring

@@ -8,11 +8,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/crypto/crypto.h"
+#include "common/json/json.h"
 #include "common/lease/backoff.h"
 #include "common/status/status.h"
 #include "common/stripe/client_endpoints.h"
 #include "common/stripe/form.h"
 #include "common/telemetry/metrics.h"
+#include "nlohmann/json.hpp"
 #include "simdjson.h"
 
 namespace billmesh::stripe {
@@ -51,6 +53,28 @@ std::string Member(const simdjson::dom::element& object, const char* name) {
   return object[name].get(value) == simdjson::SUCCESS ? std::string(value) : "";
 }
 
+// Where a frozen call goes, and the parameters without what stands in the path.
+struct Target {
+  std::string path;
+  std::string params_json;
+};
+
+absl::StatusOr<Target> ReadTarget(const WriteEndpoint& endpoint, std::string_view frozen_json) {
+  ASSIGN_OR_RETURN(nlohmann::json params, json::Parse(frozen_json));
+  const auto object = params.find(kObjectMember);
+  if (endpoint.TakesObject() != (object != params.end())) {
+    return absl::InvalidArgumentError(endpoint.TakesObject() ? "the call doesn't say which object it changes"
+                                                             : "the call names an object, and makes one");
+  }
+  if (!endpoint.TakesObject()) return Target{std::string(endpoint.path), std::string(frozen_json)};
+  if (!object->is_string()) return absl::InvalidArgumentError("the object's id is no text");
+  Target target;
+  ASSIGN_OR_RETURN(target.path, FillPath(endpoint.path, object->get_ref<const std::string&>()));
+  params.erase(object);
+  ASSIGN_OR_RETURN(target.params_json, json::Canonical(params));
+  return target;
+}
+
 // What came back, as the tables of client_outcome.h want it, and the provider's words in `result`.
 Answer ReadAnswer(const http::ClientResult& sent, CallResult& result) {
   Answer answer;
@@ -70,6 +94,7 @@ Answer ReadAnswer(const http::ClientResult& sent, CallResult& result) {
   }
   const std::string_view retry = response.Header("stripe-should-retry");
   if (retry == "true" || retry == "false") answer.should_retry = retry == "true";
+  result.replayed = response.Header("idempotent-replayed") == "true";
   answer.has_retry_after = !response.Header("retry-after").empty();
 
   simdjson::dom::parser parser;
@@ -134,20 +159,26 @@ absl::StatusOr<provider::Provenance> StripeProvider::GetProvenance() {
   return provider::Provenance{kProviderName, kApiVersion, account_id, kClientName, kClientVersion};
 }
 
-CallResult StripeProvider::Create(const provider::FrozenCreate& create, const CallOptions& options) {
-  const std::string_view path = CreatePath(create.purpose);
-  if (path.empty()) return NeverSent(absl::StrCat("no endpoint makes ", create.purpose));
+CallResult StripeProvider::Send(const provider::FrozenCall& call, const CallOptions& options) {
+  const WriteEndpoint endpoint = WriteEndpointOf(call.purpose);
+  if (endpoint.path.empty()) return NeverSent(absl::StrCat("no endpoint does ", call.purpose));
   // A POST without a key could be done twice (invariant 3): it isn't sent.
-  if (create.idempotency_key.empty()) return NeverSent("a create needs its idempotency key");
-  auto body = EncodeForm(create.params_json);
-  if (!body.ok()) return NeverSent(StdView(body.status().message()));
-  return Perform({.endpoint = path,
-                  .method = "POST",
-                  .target = std::string(path),
-                  .body = *std::move(body),
-                  .idempotency_key = create.idempotency_key,
-                  .may_have_been_sent = create.may_have_been_sent},
-                 options);
+  if (call.idempotency_key.empty()) return NeverSent("a write needs its idempotency key");
+  auto target = ReadTarget(endpoint, call.params_json);
+  if (!target.ok()) return NeverSent(StdView(target.status().message()));
+  auto form = EncodeForm(target->params_json);
+  if (!form.ok()) return NeverSent(StdView(form.status().message()));
+  Call out{.endpoint = endpoint.path,
+           .method = std::string(endpoint.method),
+           .target = std::move(target->path),
+           .idempotency_key = call.idempotency_key,
+           .may_have_been_sent = call.may_have_been_sent};
+  if (endpoint.method == "POST") {
+    out.body = *std::move(form);
+  } else if (!form->empty()) {
+    absl::StrAppend(&out.target, "?", *form);
+  }
+  return Perform(out, options);
 }
 
 CallResult StripeProvider::Retrieve(std::string_view kind, std::string_view id, const CallOptions& options) {
@@ -209,22 +240,28 @@ CallResult StripeProvider::SendUntilSettled(const Call& call, const CallOptions&
   if (!place) return NeverSent("no place for the call within its timeout");
   const bool is_write = call.method != "GET";
   bool earlier_unknown = is_write && call.may_have_been_sent;
+  bool may_still_run = false;  // a sending of this call that got no answer
   CallResult result = NeverSent("no time left for the call");
   for (int attempt = 1; clock_.Monotonic() < give_up; ++attempt) {
     http::ClientRequest request = MakeRequest(call);
     request.timeout = give_up - clock_.Monotonic();
     const http::ClientResult sent = http_.Send(request);
     // The transport sent it twice, and this is the answer to the second sending only.
-    if (is_write && sent.sent_again) earlier_unknown = true;
+    if (is_write && sent.sent_again) earlier_unknown = may_still_run = true;
     const Answer answer = ReadAnswer(sent, result);
     result.outcome = ClassifyAnswer(answer, earlier_unknown);
+    result.refused = ClassifyAnswer(answer, may_still_run) == Outcome::kRejected;
+    result.tried = true;
     WatchApiVersion(sent.response);
     if (result.outcome == Outcome::kSuccess) result.object_json = sent.response.body;
     result.not_found =
         result.outcome == Outcome::kRejected && answer.status == 404 && result.error_code == kResourceMissing;
     if (result.outcome != Outcome::kUnknown) return result;
     // What never left can't have had an effect; anything else may have.
-    if (is_write && sent.failure != TransportFailure::kNotSent) earlier_unknown = true;
+    if (is_write && sent.failure != TransportFailure::kNotSent) {
+      earlier_unknown = true;
+      may_still_run = may_still_run || sent.failure != TransportFailure::kNone;
+    }
     if (!ShouldRetry(answer) || attempt >= options_.max_attempts) return result;
     const absl::Duration wait = std::max(
         lease::DelayAfter({options_.backoff_base, options_.backoff_max}, attempt, ids_), RetryAfter(sent.response));

@@ -45,7 +45,7 @@ class StripeProvider : public provider::PaymentProvider {
 
   // One GET /v1/account for each key that is used, kept afterwards.
   absl::StatusOr<provider::Provenance> GetProvenance() override;
-  provider::CallResult Create(const provider::FrozenCreate& create, const provider::CallOptions& options) override;
+  provider::CallResult Send(const provider::FrozenCall& call, const provider::CallOptions& options) override;
   provider::CallResult Retrieve(std::string_view kind, std::string_view id,
                                 const provider::CallOptions& options) override;
   provider::CallResult List(std::string_view kind, const provider::ListQuery& query,
@@ -60,7 +60,7 @@ class StripeProvider : public provider::PaymentProvider {
     std::string target;  // path and query
     std::string body;
     std::string idempotency_key;      // of a POST
-    bool may_have_been_sent = false;  // see FrozenCreate
+    bool may_have_been_sent = false;  // see FrozenCall
   };
   provider::CallResult Perform(const Call& call, const provider::CallOptions& options);
   provider::CallResult SendUntilSettled(const Call& call, const provider::CallOptions& options);

@@ -42,7 +42,8 @@ TEST(ApiBaseFaultTest, LiveIsReachedByHttpsOnly) {
 
 TEST(ClientChecksTest, ALiveKeyOverHttpIsRefusedAtBoot) {
   const auto fault = [](const char* env, const char* key, const char* base) {
-    const std::string env_flag = std::string("--billing-env=") + env, key_flag = std::string("--stripe-secret-key=") + key,
+    const std::string env_flag = std::string("--billing-env=") + env,
+                      key_flag = std::string("--stripe-secret-key=") + key,
                       base_flag = std::string("--stripe-api-base=") + base;
     const char* argv[] = {"x", env_flag.c_str(), key_flag.c_str(), base_flag.c_str()};
     auto settings = ClientSettings();

@@ -17,10 +17,15 @@ using Entry = std::pair<std::string_view, std::string_view>;
 constexpr size_t kMaxIdLength = 255;
 constexpr std::string_view kPlaceholder = "{id}";
 
-constexpr Entry kCreates[] = {
-    {provider::kCreateCustomer, "/v1/customers"},
-    {provider::kCreateCheckoutSession, "/v1/checkout/sessions"},
-    {provider::kCreatePrice, "/v1/prices"},
+constexpr std::pair<std::string_view, WriteEndpoint> kWrites[] = {
+    {provider::kCreateCustomer, {"POST", "/v1/customers"}},
+    {provider::kCreateCheckoutSession, {"POST", "/v1/checkout/sessions"}},
+    {provider::kExpireCheckoutSession, {"POST", kExpireSessionPath}},
+    {provider::kCreatePortalSession, {"POST", "/v1/billing_portal/sessions"}},
+    {provider::kCreatePaymentLink, {"POST", "/v1/payment_links"}},
+    {provider::kCreatePrice, {"POST", "/v1/prices"}},
+    {provider::kUpdateSubscription, {"POST", "/v1/subscriptions/{id}"}},
+    {provider::kCancelSubscription, {"DELETE", "/v1/subscriptions/{id}"}},
 };
 
 constexpr Entry kLists[] = {
@@ -29,7 +34,8 @@ constexpr Entry kLists[] = {
     {"event", "/v1/events"},
     {"invoice", "/v1/invoices"},
     {provider::kPriceKind, "/v1/prices"},
-    {"subscription", "/v1/subscriptions"},
+    {provider::kPaymentLinkKind, "/v1/payment_links"},
+    {provider::kSubscriptionKind, "/v1/subscriptions"},
 };
 
 constexpr Entry kRetrieves[] = {
@@ -38,10 +44,12 @@ constexpr Entry kRetrieves[] = {
     {"event", "/v1/events/{id}"},
     {"invoice", "/v1/invoices/{id}"},
     {provider::kPriceKind, "/v1/prices/{id}"},
-    {"subscription", "/v1/subscriptions/{id}"},
+    {provider::kPaymentLinkKind, "/v1/payment_links/{id}"},
+    {provider::kSubscriptionKind, "/v1/subscriptions/{id}"},
 };
 
 constexpr Entry kFilters[] = {
+    {"active", "active"},
     {"created_gte", "created[gte]"},
     {"created_lte", "created[lte]"},
     {"customer", "customer"},
@@ -63,7 +71,15 @@ bool IsIdCharacter(char c) { return absl::ascii_isalnum(c) || c == '_' || c == '
 
 }  // namespace
 
-std::string_view CreatePath(std::string_view purpose) { return Find(kCreates, purpose); }
+bool WriteEndpoint::TakesObject() const { return path.find(kPlaceholder) != std::string_view::npos; }
+
+WriteEndpoint WriteEndpointOf(std::string_view purpose) {
+  for (const auto& [name, endpoint] : kWrites) {
+    if (name == purpose) return endpoint;
+  }
+  return {};
+}
+
 std::string_view ListPath(std::string_view kind) { return Find(kLists, kind); }
 std::string_view RetrievePath(std::string_view kind) { return Find(kRetrieves, kind); }
 std::string_view FilterName(std::string_view filter) { return Find(kFilters, filter); }

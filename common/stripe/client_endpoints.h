@@ -12,9 +12,19 @@ namespace billmesh::stripe {
 inline constexpr std::string_view kAccountPath = "/v1/account";
 inline constexpr std::string_view kExpireSessionPath = "/v1/checkout/sessions/{id}/expire";
 
-// The path of a create by its purpose, of a list and of a retrieve by the kind of object; empty for
-// one that isn't known.
-std::string_view CreatePath(std::string_view purpose);
+// The member of frozen parameters that names the object which a call changes. It goes into the path, and isn't sent as
+// a parameter; it stands among them so that their hash covers it (IDM-7).
+inline constexpr char kObjectMember[] = "$object";
+
+// Of a write. A path with "{id}" needs the object.
+struct WriteEndpoint {
+  std::string_view method;  // POST, or DELETE, which takes no idempotency key
+  std::string_view path;    // empty for a purpose that isn't known
+  bool TakesObject() const;
+};
+WriteEndpoint WriteEndpointOf(std::string_view purpose);
+
+// The path of a list and of a retrieve by the kind of object; empty for one that isn't known.
 std::string_view ListPath(std::string_view kind);
 std::string_view RetrievePath(std::string_view kind);
 

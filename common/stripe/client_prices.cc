@@ -74,13 +74,14 @@ std::string StripePriceFormat::provider() const { return kProviderName; }
 
 absl::StatusOr<provider::EncodedParams> StripePriceFormat::EncodePrice(const provider::PriceSpec& spec) const {
   nlohmann::json params = {
-      {"currency", spec.currency},
-      {"unit_amount", spec.unit_amount_minor},
-      {"recurring", {{"interval", spec.interval}, {"interval_count", spec.interval_count}, {"usage_type", "licensed"}}},
-      {"lookup_key", spec.lookup_key},
-      {"nickname", spec.nickname},
+      {"currency", spec.currency},     {"unit_amount", spec.unit_amount_minor},
+      {"lookup_key", spec.lookup_key}, {"nickname", spec.nickname},
       {"metadata", spec.metadata},
   };
+  if (!spec.interval.empty()) {
+    params["recurring"] = {
+        {"interval", spec.interval}, {"interval_count", spec.interval_count}, {"usage_type", "licensed"}};
+  }
   if (spec.product_id.empty()) {
     params["product_data"] = {{"name", spec.product_name}, {"metadata", spec.metadata}};
   } else {

@@ -81,8 +81,16 @@ TEST(StripePriceFormatTest, EncodesTheSameSpecToTheSameBytes) {
   EXPECT_FALSE(other.contains("product_data"));
 }
 
+TEST(StripePriceFormatTest, APriceWithoutAnIntervalIsPaidOnce) {
+  provider::PriceSpec once = Spec();
+  once.interval.clear();
+  const nlohmann::json params = nlohmann::json::parse(StripePriceFormat().EncodePrice(once)->json);
+  EXPECT_FALSE(params.contains("recurring"));
+  EXPECT_EQ(params["unit_amount"], 2900);
+}
+
 TEST(StripePriceFormatTest, ItsPurposeKindAndFilterHaveEndpoints) {
-  EXPECT_EQ(CreatePath(provider::kCreatePrice), "/v1/prices");
+  EXPECT_EQ(WriteEndpointOf(provider::kCreatePrice).path, "/v1/prices");
   EXPECT_EQ(RetrievePath(provider::kPriceKind), "/v1/prices/{id}");
   EXPECT_EQ(ListPath(provider::kPriceKind), "/v1/prices");
   EXPECT_EQ(FilterName(provider::kLookupKeyFilter).substr(0, 12), "lookup_keys[");

@@ -64,7 +64,7 @@ class ScriptedStripe {
   ~ScriptedStripe() {
     for (const http::Request& request : requests()) {
       EXPECT_EQ(billmesh::testing::ProviderRequestFault(request.method, request.path,
-                                              request.method == "POST" ? request.body : request.query),
+                                                        request.method == "POST" ? request.body : request.query),
                 "");
     }
   }
@@ -102,11 +102,11 @@ class StripeProviderTest : public ::testing::Test {
   }
 
   CallResult Create(bool may_have_been_sent = false, absl::Duration timeout = absl::Seconds(20)) {
-    return provider_->Create({.purpose = provider::kCreateCustomer,
-                              .idempotency_key = "key-1",
-                              .params_json = R"({"metadata":{"a":"b"},"name":"Acme"})",
-                              .may_have_been_sent = may_have_been_sent},
-                             {.timeout = timeout});
+    return provider_->Send({.purpose = provider::kCreateCustomer,
+                            .idempotency_key = "key-1",
+                            .params_json = R"({"metadata":{"a":"b"},"name":"Acme"})",
+                            .may_have_been_sent = may_have_been_sent},
+                           {.timeout = timeout});
   }
 
   std::string key_ = "sk_test_1";
@@ -243,12 +243,103 @@ TEST_F(StripeProviderTest, NobodyThereIsUnknown) {
 }
 
 TEST_F(StripeProviderTest, ACreateWithoutKeyOrOfAnUnknownPurposeIsNotSent) {
-  EXPECT_EQ(provider_->Create({.purpose = provider::kCreateCustomer, .params_json = "{}"}, {}).outcome,
+  EXPECT_EQ(provider_->Send({.purpose = provider::kCreateCustomer, .params_json = "{}"}, {}).outcome,
             Outcome::kUnknown);
-  EXPECT_EQ(provider_->Create({.purpose = "x", .idempotency_key = "k", .params_json = "{}"}, {}).outcome,
+  EXPECT_EQ(provider_->Send({.purpose = "x", .idempotency_key = "k", .params_json = "{}"}, {}).outcome,
             Outcome::kUnknown);
   EXPECT_EQ(provider_->ExpireCheckoutSession("cs_1", "", {}).outcome, Outcome::kUnknown);
   EXPECT_THAT(stripe_.requests(), IsEmpty());
+}
+
+TEST_F(StripeProviderTest, EachPurposeHasItsPlace) {
+  const struct {
+    const char* purpose;
+    const char* params;
+    const char* method;
+    const char* target;
+    const char* body;
+  } cases[] = {
+      {provider::kCreatePortalSession, R"({"customer":"cus_1"})", "POST", "/v1/billing_portal/sessions",
+       "customer=cus_1"},
+      {provider::kCreatePaymentLink, R"({"line_items":[{"price":"price_1","quantity":1}]})", "POST",
+       "/v1/payment_links", "line_items%5B0%5D%5Bprice%5D=price_1&line_items%5B0%5D%5Bquantity%5D=1"},
+      {provider::kUpdateSubscription, R"({"$object":"sub_1","cancel_at_period_end":true})", "POST",
+       "/v1/subscriptions/sub_1", "cancel_at_period_end=true"},
+      {provider::kExpireCheckoutSession, R"({"$object":"cs_1"})", "POST", "/v1/checkout/sessions/cs_1/expire", ""},
+      {provider::kCancelSubscription, R"({"$object":"sub_1"})", "DELETE", "/v1/subscriptions/sub_1", ""},
+      // Stripe's own clients put what a DELETE has to say into the query.
+      {provider::kCancelSubscription, R"({"$object":"sub_1","prorate":true})", "DELETE",
+       "/v1/subscriptions/sub_1?prorate=true", ""},
+  };
+  for (const auto& test : cases) {
+    stripe_.Answer(Json(200, R"({"id":"x_1"})"));
+    const CallResult result =
+        provider_->Send({.purpose = test.purpose, .idempotency_key = "k1", .params_json = test.params}, {});
+    EXPECT_EQ(result.outcome, Outcome::kSuccess) << test.purpose << ": " << result.error_message;
+    const http::Request request = stripe_.requests().back();
+    EXPECT_EQ(request.method, test.method);
+    EXPECT_EQ(request.target, test.target);
+    EXPECT_EQ(request.body, test.body);
+    const bool keyed = request.method == "POST";
+    EXPECT_EQ(request.HeaderCount("idempotency-key"), keyed ? 1 : 0) << test.purpose;
+  }
+  EXPECT_THAT(telemetry::RenderMetrics(),
+              HasSubstr("endpoint=\"/v1/subscriptions/{id}\",method=\"DELETE\",outcome=\"success\""));
+}
+
+TEST_F(StripeProviderTest, AChangeNamesItsObjectAndACreateNone) {
+  const auto send = [&](const char* purpose, const std::string& params) {
+    return provider_->Send({.purpose = purpose, .idempotency_key = "k1", .params_json = params}, {}).outcome;
+  };
+  for (const char* params : {R"({})", R"({"$object":1})", R"({"$object":""})", R"({"$object":"../v1/charges"})",
+                             R"({"$object":"sub_1?x=1"})", R"([])", R"("sub_1")"}) {
+    EXPECT_EQ(send(provider::kCancelSubscription, params), Outcome::kUnknown) << params;
+    EXPECT_EQ(send(provider::kUpdateSubscription, params), Outcome::kUnknown) << params;
+  }
+  EXPECT_EQ(send(provider::kCreateCustomer, R"({"$object":"cus_1"})"), Outcome::kUnknown);
+  EXPECT_THAT(stripe_.requests(), IsEmpty());
+}
+
+TEST_F(StripeProviderTest, ACancellationOfWhatIsGoneProvesNothingWhereItMayHaveBeenSent) {
+  const auto cancel = [&](bool may_have_been_sent) {
+    stripe_.Answer(Error(404, "invalid_request_error", "resource_missing"));
+    return provider_->Send({.purpose = provider::kCancelSubscription,
+                            .idempotency_key = "k1",
+                            .params_json = R"({"$object":"sub_1"})",
+                            .may_have_been_sent = may_have_been_sent},
+                           {});
+  };
+  EXPECT_EQ(cancel(false).outcome, Outcome::kRejected);
+  EXPECT_EQ(cancel(true).outcome, Outcome::kUnknown);
+  // The first sending got no answer: the second one's refusal may be its work.
+  stripe_.Answer(Error(500, "api_error"));
+  EXPECT_EQ(cancel(false).outcome, Outcome::kUnknown);
+}
+
+TEST_F(StripeProviderTest, TellsAnAnswerThatWasStoredUnderTheKey) {
+  stripe_.Answer(Json(200, R"({"id":"cus_1"})", {{"Idempotent-Replayed", "true"}}));
+  stripe_.Answer(Json(200, R"({"id":"cus_1"})"));
+  EXPECT_TRUE(Create().replayed);
+  EXPECT_FALSE(Create().replayed);
+  http::Response failed = Error(400, "invalid_request_error");
+  failed.headers = {{"Idempotent-Replayed", "true"}};
+  stripe_.Answer(failed);
+  EXPECT_TRUE(Create(/*may_have_been_sent=*/true).replayed);
+}
+
+TEST_F(StripeProviderTest, SubscriptionsAndLinksAreRetrievedAndListed) {
+  for (int i = 0; i < 2; ++i) stripe_.Answer(Json(200, R"({"id":"x_1"})"));
+  provider_->Retrieve(provider::kSubscriptionKind, "sub_1", {});
+  provider_->Retrieve(provider::kPaymentLinkKind, "plink_1", {});
+  for (int i = 0; i < 2; ++i) stripe_.Answer(Json(200, R"({"object":"list","data":[],"has_more":false})"));
+  provider_->List(provider::kSubscriptionKind, {.filters = {{"customer", "cus_1"}}}, {});
+  provider_->List(provider::kPaymentLinkKind, {.filters = {{"active", "true"}}, .starting_after = "plink_1"}, {});
+  const auto requests = stripe_.requests();
+  ASSERT_THAT(requests, SizeIs(4));
+  EXPECT_EQ(requests[0].target, "/v1/subscriptions/sub_1");
+  EXPECT_EQ(requests[1].target, "/v1/payment_links/plink_1");
+  EXPECT_EQ(requests[2].target, "/v1/subscriptions?customer=cus_1&limit=100");
+  EXPECT_EQ(requests[3].target, "/v1/payment_links?active=true&limit=100&starting_after=plink_1");
 }
 
 TEST_F(StripeProviderTest, ARetrieveTellsWhatIsNotThere) {

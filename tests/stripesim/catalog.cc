@@ -248,7 +248,9 @@ Json PlanOf(const Json& price) {
               {"tiers_mode", nullptr},
               {"transform_usage", nullptr},
               {"trial_period_days", nullptr},
-              {"usage_type", "licensed"}};
+              {"usage_type", At(recurring, "usage_type")}};
 }
+
+bool IsMetered(const Json& price) { return Str(At(price, "recurring"), "usage_type") == "metered"; }
 
 }  // namespace stripesim

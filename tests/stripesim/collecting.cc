@@ -24,6 +24,10 @@ Object& OpenPayment(World& w, Object& invoice, PaymentOrder* order) {
   order->description = reason == "subscription_create" ? "Subscription creation"
                        : reason == "manual"            ? "Payment for Invoice"
                                                        : "Subscription update";
+  // Of a one-off: what its session was given for the payment.
+  const Json& data = At(invoice.priv, "payment_intent_data");
+  if (Has(data, "description")) order->description = Str(data, "description");
+  if (At(data, "metadata").is_object()) order->metadata = At(data, "metadata");
   if (Object* intent = w.store.Find("payment_intent", Str(invoice.json["_legacy"], "payment_intent"))) {
     return *intent;
   }

@@ -25,6 +25,8 @@ Json ListPrices(Call& call);
 Json CreateInlinePrice(World& w, const Json& params, const std::string& param);
 // The plan that stands beside a recurring price.
 Json PlanOf(const Json& price);
+// Whether a price is billed for what was used.
+bool IsMetered(const Json& price);
 
 // customers.cc
 Json CreateCustomer(Call& call);

@@ -214,7 +214,8 @@ Json SubscriptionLines(World& w, Object& sub, const std::string& invoice, const 
     if (reason == "subscription_cycle" && Int(item, "current_period_start") != w.Now()) continue;
     LineInput in;
     in.price = price;
-    in.quantity = Int(item, "quantity", 1);
+    // A metered price is billed for what was used; usage isn't simulated.
+    in.quantity = IsMetered(price) ? 0 : Int(item, "quantity", 1);
     in.amount = amount_zero ? 0 : Int(price, "unit_amount") * in.quantity;
     in.description = amount_zero ? "Trial period for " + ProductName(w, price)
                                  : std::to_string(in.quantity) + " × " + ProductName(w, price) + " (at " +

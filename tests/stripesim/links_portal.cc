@@ -8,15 +8,41 @@
 namespace stripesim {
 namespace {
 
+constexpr size_t kMaxLinkItems = 20;
+
 Json Restrictions(const Json& params) {
   if (!Has(params, "restrictions")) return nullptr;
   const int64_t limit = Int(At(params["restrictions"], "completed_sessions"), "limit");
+  if (limit < 1) {
+    throw Invalid("parameter_invalid_integer", "restrictions[completed_sessions][limit]",
+                  "This value must be greater than or equal to 1.");
+  }
   return Json{{"completed_sessions", {{"count", 0}, {"limit", limit}}}};
 }
 
 Json AfterCompletion(const Json& params) {
-  if (Has(params, "after_completion")) return params["after_completion"];
+  if (Has(params, "after_completion")) {
+    const Json& wanted = params["after_completion"];
+    const std::string type = Str(wanted, "type");
+    if (type == "redirect" && !Has(wanted, "redirect")) throw MissingParam("after_completion[redirect]");
+    if (type != "redirect" && Has(wanted, "redirect")) {
+      throw Invalid("", "after_completion[redirect]",
+                    "You can only pass `after_completion[redirect]` when `after_completion[type]` is `redirect`.");
+    }
+    return wanted;
+  }
   return Json{{"hosted_confirmation", {{"custom_message", nullptr}}}, {"type", "hosted_confirmation"}};
+}
+
+void CheckLines(const Json& items) {
+  if (items.size() > kMaxLinkItems) {
+    throw Refused("You can have at most 20 line items on a Payment Link.", "line_items");
+  }
+  for (const Json& item : items) {
+    if (Str(item, "currency") != Str(items[0], "currency")) {
+      throw Refused("All prices of a Payment Link must have the same currency.", "line_items");
+    }
+  }
 }
 
 // subscription: any recurring line; payment otherwise.
@@ -34,6 +60,7 @@ Json CreatePaymentLink(Call& call) {
   const Json& p = call.p;
   // "" accepts both kinds of prices: the lines decide the mode.
   Json items = MakeLineItems(w, p["line_items"], "");
+  CheckLines(items);
   const std::string mode = ModeOf(items);
   if (mode == "subscription" && Has(p, "invoice_creation")) {
     throw Invalid("", "invoice_creation", "You can not pass `invoice_creation` when a recurring price is used.");

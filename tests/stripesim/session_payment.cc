@@ -64,6 +64,7 @@ std::string PayOnce(World& w, Object& session, const Object& card) {
   const Json& data = At(session.priv, "payment_intent_data");
   if (Bool(At(session.json, "invoice_creation"), "enabled")) {
     Object& invoice = DraftSessionInvoice(w, session);
+    invoice.priv["payment_intent_data"] = data;
     FinalizeInvoice(w, invoice);
     CollectInvoice(w, invoice, card.id, true);
     session.json["invoice"] = invoice.id;
@@ -157,6 +158,8 @@ void FailSession(World& w, Object& session, const std::string& decline_code) {
   order.currency = Str(session.json, "currency");
   order.decline = true;
   order.decline_code = decline_code;
+  const Json& metadata = At(At(session.priv, "payment_intent_data"), "metadata");
+  if (metadata.is_object()) order.metadata = metadata;
   order.payment_method = NewCard(w, "pm_card_chargeDeclined", "payment_method").id;
   Object* intent = w.store.Find("payment_intent", Str(session.priv, "intent"));
   if (intent == nullptr) intent = &CreatePaymentIntent(w, order);

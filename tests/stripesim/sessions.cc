@@ -139,9 +139,14 @@ Json LineItem(World& w, const Json& wanted, const std::string& param, const std:
         "`subscription` mode or use only one-time prices.",
         "mode");
   }
-  if (!Has(wanted, "quantity")) throw MissingParam(param + "[quantity]");
-  const int64_t quantity = Int(wanted, "quantity");
-  if (quantity < kMinQuantity) {
+  const bool metered = IsMetered(price);
+  if (metered && Has(wanted, "quantity")) {
+    throw Refused("Quantity should not be specified where usage_type is `metered`.", param + "[quantity]");
+  }
+  if (!metered && !Has(wanted, "quantity")) throw MissingParam(param + "[quantity]");
+  // What was used is billed when its period ends.
+  const int64_t quantity = metered ? 0 : Int(wanted, "quantity");
+  if (!metered && quantity < kMinQuantity) {
     throw Invalid("parameter_invalid_integer", param + "[quantity]", "This value must be greater than or equal to 1.");
   }
   const int64_t total = Int(price, "unit_amount") * quantity;
@@ -156,7 +161,7 @@ Json LineItem(World& w, const Json& wanted, const std::string& param, const std:
   item["description"] = product == nullptr ? Json(nullptr) : At(product->json, "name");
   item["metadata"] = Or(wanted, "metadata", Json::object());
   item["price"] = price;
-  item["quantity"] = quantity;
+  item["quantity"] = metered ? Json(nullptr) : Json(quantity);
   return item;
 }
 

@@ -168,6 +168,23 @@ TEST(Simulator, APurchaseMakesEachThingOnceAndTellsIt) {
   EXPECT_NE(bench.Do("POST", "/_sim/sessions/" + session + "/pay").status, 200) << "only once";
 }
 
+TEST(Simulator, MeteredPricesTakeNoQuantityAndAreBilledByUse) {
+  TestBench bench;
+  const std::string base = bench.Price();
+  const std::string metered = bench.Price("&recurring[interval]=month&recurring[usage_type]=metered", 5);
+  const std::string customer = bench.Customer();
+  const std::string with_quantity = "&line_items[1][price]=" + metered + "&line_items[1][quantity]=1";
+  EXPECT_EQ(bench.Session(customer, base, with_quantity), "") << "refused";
+  const std::string session = bench.Session(customer, base, "&line_items[1][price]=" + metered);
+  const Json done = bench.Control("POST", "sessions/" + session + "/pay");
+  const Json items = bench.Get("/v1/subscriptions/" + Str(done, "subscription")).json["items"]["data"];
+  ASSERT_EQ(items.size(), 2u);
+  EXPECT_EQ(items[0]["quantity"], 1);
+  EXPECT_FALSE(items[1].contains("quantity"));
+  EXPECT_EQ(items[1]["price"]["recurring"]["usage_type"], "metered");
+  EXPECT_EQ(bench.Get("/v1/invoices/" + Str(done, "invoice")).json["total"], 2000);
+}
+
 TEST(Simulator, TwoOpenSessionsCanBothBePaid) {
   TestBench bench;
   const std::string customer = bench.Customer();

@@ -135,7 +135,7 @@ Json MakeItem(World& w, const std::string& subscription, const Json& price, int6
   item["metadata"] = metadata.is_object() ? metadata : Json::object();
   item["plan"] = PlanOf(price);
   item["price"] = price;
-  item["quantity"] = quantity;
+  if (!IsMetered(price)) item["quantity"] = quantity;
   item["subscription"] = subscription;
   item["tax_rates"] = Json::array();
   w.item_owner[Str(item, "id")] = subscription;

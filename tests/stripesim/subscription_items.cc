@@ -39,6 +39,7 @@ void Prorate(World& w, Object& sub, const Json& item, int64_t sign) {
   const int64_t start = Int(item, "current_period_start");
   const int64_t end = Int(item, "current_period_end");
   if (Str(sub.json, "status") == "trialing" || end <= start || w.Now() >= end) return;
+  if (IsMetered(At(item, "price"))) return;
   const int64_t full = Int(At(item, "price"), "unit_amount") * Int(item, "quantity", 1);
   const auto part = static_cast<int64_t>(static_cast<long double>(full) * (end - w.Now()) / (end - start) + 0.5L);
   if (part == 0) return;

@@ -36,10 +36,14 @@ void ApplyCancellation(World& w, Object& sub, const Json& params) {
   Json& json = sub.json;
   if (params.contains("cancel_at_period_end")) {
     const bool at_end = Bool(params, "cancel_at_period_end");
+    const bool ended_with_period = Bool(json, "cancel_at_period_end");
     json["cancel_at_period_end"] = at_end;
-    json["cancel_at"] = at_end ? Json(CurrentPeriodEnd(json)) : Json(nullptr);
-    json["canceled_at"] = at_end ? Json(w.Now()) : Json(nullptr);
-    json["cancellation_details"]["reason"] = at_end ? Json("cancellation_requested") : Json(nullptr);
+    // An end on another date is a setting of its own, which stays.
+    if (at_end || ended_with_period) {
+      json["cancel_at"] = at_end ? Json(CurrentPeriodEnd(json)) : Json(nullptr);
+      json["canceled_at"] = at_end ? Json(w.Now()) : Json(nullptr);
+      json["cancellation_details"]["reason"] = at_end ? Json("cancellation_requested") : Json(nullptr);
+    }
   }
   if (params.contains("cancel_at")) {
     const bool clear = params["cancel_at"].is_null();
