@@ -14,6 +14,7 @@ namespace {
 
 // The canonical form's own version: a later form must not make published versions look changed.
 constexpr char kContentForm[] = "plan.v1";
+constexpr char kItemContentForm[] = "item.v1";
 
 std::string PriceName(const nlohmann::json& prices, const Price& price) {
   std::string name = price.component;
@@ -64,6 +65,27 @@ nlohmann::json ContentOf(const Plan& plan) {
   };
 }
 
+nlohmann::json ContentOf(const OneOffItem& item) {
+  nlohmann::json grants = nlohmann::json::object();
+  for (const auto& [key, grant] : item.grants) {
+    nlohmann::json& to = grants[key];
+    to = {{"schema", std::string(SchemaVersionOf(grant.value))},
+          {"payload", nlohmann::json::parse(CanonicalPayload(grant.value))}};
+    if (grant.duration_seconds.has_value()) to["duration_seconds"] = *grant.duration_seconds;
+  }
+  return {
+      {"form", kItemContentForm},
+      {"code", item.code},
+      {"applies_to", item.applies_to},
+      {"provider", item.provider},
+      {"currency", item.currency},
+      {"unit_amount_minor", item.unit_amount_minor},
+      {"provider_product_id", item.provider_product_id},
+      {"provider_price_id", item.provider_price_id},
+      {"grants", std::move(grants)},
+  };
+}
+
 // Appends the paths where two documents differ.
 void Compare(const std::string& path, const nlohmann::json& stored, const nlohmann::json& declared, std::string& out) {
   if (stored == declared) return;
@@ -88,6 +110,16 @@ std::string ContentSha256(const Plan& plan) {
 }
 
 std::string DescribeContentChange(const Plan& stored, const Plan& declared) {
+  std::string out;
+  Compare("", ContentOf(stored), ContentOf(declared), out);
+  return out;
+}
+
+std::string ContentSha256(const OneOffItem& item) {
+  return crypto::Sha256Hex(json::Canonical(ContentOf(item)).value());
+}
+
+std::string DescribeContentChange(const OneOffItem& stored, const OneOffItem& declared) {
   std::string out;
   Compare("", ContentOf(stored), ContentOf(declared), out);
   return out;

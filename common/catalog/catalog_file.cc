@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/catalog/yaml_members.h"
+#include "common/catalog/catalog_members.h"
 #include "common/json/json.h"
 #include "common/status/status.h"
 #include "nlohmann/json.hpp"
@@ -15,9 +15,6 @@
 namespace billmesh::catalog {
 namespace {
 
-constexpr size_t kMaxCodeBytes = 64;
-constexpr size_t kMaxNameBytes = 100;
-constexpr size_t kMaxProviderIdBytes = 255;
 constexpr int64_t kMaxVersion = 1'000'000;
 constexpr int64_t kMaxTrialDays = 730;
 constexpr int64_t kMaxIntervalCount = 36;
@@ -39,31 +36,6 @@ const ModelRule& RuleOfModel(std::string_view model) {
   return *std::find_if(kModels.begin(), kModels.end(), [&](const ModelRule& rule) { return rule.model == model; });
 }
 
-absl::Status CheckCode(const YamlMembers& members, std::string_view name, const std::string& code) {
-  const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  const auto allowed = [&](char c) { return alnum(c) || c == '.' || c == '_' || c == '-'; };
-  if (alnum(code.front()) && std::all_of(code.begin(), code.end(), allowed)) return absl::OkStatus();
-  return InvalidAt(members.LineOfMember(name), members.Path(name),
-                   "must be of a-z, 0-9, '.', '_', '-', beginning with a letter or a digit");
-}
-
-absl::Status CheckProviderId(const YamlMembers& members, std::string_view name, const std::string& id) {
-  if (std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f; })) return absl::OkStatus();
-  return InvalidAt(members.LineOfMember(name), members.Path(name), "must be printable ASCII without blanks");
-}
-
-absl::Status CheckCurrency(const YamlMembers& members, const std::string& currency, const std::string& expected) {
-  const bool letters = currency.size() == 3 &&
-                       std::all_of(currency.begin(), currency.end(), [](char c) { return c >= 'a' && c <= 'z'; });
-  const int line = members.LineOfMember("currency");
-  if (!letters) return InvalidAt(line, members.Path("currency"), "must be three lower-case letters");
-  if (!expected.empty() && currency != expected) {
-    return InvalidAt(line, members.Path("currency"),
-                     absl::StrCat(currency, " isn't this deployment's billing currency, ", expected));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<Price> ReadPrice(const YAML::Node& node, const std::string& where, const FileOptions& options) {
   ASSIGN_OR_RETURN(const YamlMembers members,
                    YamlMembers::Read(node, where,
@@ -81,21 +53,10 @@ absl::StatusOr<Price> ReadPrice(const YAML::Node& node, const std::string& where
   }
   RETURN_IF_ERROR(members.Choice("interval", Need::kRequired, {"day", "week", "month", "year"}, price.interval));
   RETURN_IF_ERROR(members.Integer("interval_count", Need::kOptional, 1, kMaxIntervalCount, price.interval_count));
-  RETURN_IF_ERROR(members.Text("currency", Need::kRequired, 3, price.currency));
-  RETURN_IF_ERROR(CheckCurrency(members, price.currency, options.currency));
+  RETURN_IF_ERROR(ReadCurrency(members, options, price.currency));
   RETURN_IF_ERROR(
       members.Integer("unit_amount_minor", Need::kRequired, 0, kMaxUnitAmountMinor, price.unit_amount_minor));
-  RETURN_IF_ERROR(members.Text("provider_product_id", Need::kOptional, kMaxProviderIdBytes, price.provider_product_id));
-  RETURN_IF_ERROR(members.Text("provider_price_id", Need::kOptional, kMaxProviderIdBytes, price.provider_price_id));
-  RETURN_IF_ERROR(CheckProviderId(members, "provider_product_id", price.provider_product_id));
-  RETURN_IF_ERROR(CheckProviderId(members, "provider_price_id", price.provider_price_id));
-  if (price.provider_product_id.empty() != price.provider_price_id.empty()) {
-    return InvalidAt(members.line(), where, "needs provider_product_id and provider_price_id together");
-  }
-  if (options.require_provider_ids && price.provider_price_id.empty()) {
-    return InvalidAt(members.line(), members.Path("provider_price_id"),
-                     "is required; `billctl catalog provision` fills it in");
-  }
+  RETURN_IF_ERROR(ReadProviderIds(members, options, price.provider_product_id, price.provider_price_id));
   return price;
 }
 
@@ -110,29 +71,9 @@ absl::Status ReadPrices(const YamlMembers& plan, const FileOptions& options, Fil
     const YAML::Node node = (*list)[n];
     ASSIGN_OR_RETURN(Price price, ReadPrice(node, absl::StrCat(plan.Path("prices"), "[", n, "]"), options));
     out.plan.prices.push_back(std::move(price));
-    out.prices.push_back({LineOf(node), static_cast<size_t>(node.Mark().pos), node.Mark().column,
-                          node.Style() == YAML::EmitterStyle::Flow});
+    out.prices.push_back(PlaceOf(node));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<EntitlementValue> ReadEntitlement(const YAML::Node& node, const std::string& where) {
-  ASSIGN_OR_RETURN(const YamlMembers members, YamlMembers::Read(node, where, {}));
-  std::string schema;
-  RETURN_IF_ERROR(members.Text("schema", Need::kRequired, kMaxCodeBytes, schema));
-  nlohmann::json payload = nlohmann::json::object();
-  for (const auto& [name, value] : members.all()) {
-    if (name == "schema") continue;
-    ASSIGN_OR_RETURN(payload[name], ScalarsToJson(value, members.Path(name)));
-  }
-  absl::StatusOr<EntitlementValue> value = ParseEntitlement(schema, payload);
-  if (!value.ok()) {
-    const Metadata metadata = MetadataOf(value.status());
-    const auto member = metadata.find("where");
-    const int line = member == metadata.end() ? members.line() : members.LineOfMember(member->second);
-    return InvalidAt(line, where, absl::StrCat(schema, ": ", std::string(value.status().message())));
-  }
-  return value;
 }
 
 absl::Status ReadEntitlements(const YamlMembers& plan, FilePlan& out) {
@@ -146,7 +87,8 @@ absl::Status ReadEntitlements(const YamlMembers& plan, FilePlan& out) {
     if (const absl::Status valid = ValidateEntitlementKey(key); !valid.ok()) {
       return InvalidAt(keys.LineOfMember(key), keys.Path(key), std::string(valid.message()));
     }
-    ASSIGN_OR_RETURN(EntitlementValue entitlement, ReadEntitlement(value, keys.Path(key)));
+    ASSIGN_OR_RETURN(const YamlMembers members, YamlMembers::Read(value, keys.Path(key), {}));
+    ASSIGN_OR_RETURN(EntitlementValue entitlement, ReadEntitlement(members, {}));
     out.plan.entitlements.emplace(key, std::move(entitlement));
   }
   return absl::OkStatus();
@@ -208,11 +150,9 @@ absl::StatusOr<FilePlan> ReadPlan(const YAML::Node& node, size_t index, const Fi
   Plan& plan = out.plan;
   plan.kind = kKindBase;
   plan.applies_to = kAppliesToAny;
-  RETURN_IF_ERROR(members.Text("code", Need::kRequired, kMaxCodeBytes, plan.code));
-  RETURN_IF_ERROR(CheckCode(members, "code", plan.code));
+  RETURN_IF_ERROR(ReadCode(members, "code", plan.code));
   members.set_where(absl::StrCat("plans[", plan.code, "]"));
-  RETURN_IF_ERROR(members.Text("family", Need::kRequired, kMaxCodeBytes, plan.family_code));
-  RETURN_IF_ERROR(CheckCode(members, "family", plan.family_code));
+  RETURN_IF_ERROR(ReadCode(members, "family", plan.family_code));
   RETURN_IF_ERROR(members.Integer("version", Need::kRequired, 1, kMaxVersion, plan.version));
   RETURN_IF_ERROR(members.Text("name", Need::kRequired, kMaxNameBytes, plan.name));
   RETURN_IF_ERROR(members.Choice("kind", Need::kOptional, {kKindBase, kKindAddOn}, plan.kind));
@@ -233,55 +173,80 @@ absl::StatusOr<FilePlan> ReadPlan(const YAML::Node& node, size_t index, const Fi
   return out;
 }
 
-// What the plans mean together: no code, no (family, version) and no price twice, one default, one currency.
-absl::Status CheckTogether(const File& file) {
-  std::map<std::string, int> codes, versions, prices, defaults;
-  std::string currency;
-  const auto once = [](std::map<std::string, int>& seen, const std::string& key, int line, const std::string& where,
-                       std::string_view what) {
-    const auto [other, first] = seen.emplace(key, line);
-    if (first) return absl::OkStatus();
-    return InvalidAt(line, where, absl::StrCat(AbslView(what), "; the other is on line ", other->second));
-  };
-  for (const FilePlan& file_plan : file.plans) {
+// What the file means as a whole: no code, no (family, version) and no price twice, one default, one currency.
+class Together {
+ public:
+  absl::Status Add(const FilePlan& file_plan) {
     const Plan& plan = file_plan.plan;
     const std::string where = absl::StrCat("plans[", plan.code, "]");
-    RETURN_IF_ERROR(once(codes, plan.code, file_plan.line, absl::StrCat(where, ".code"), "duplicate code"));
-    RETURN_IF_ERROR(once(versions, absl::StrCat(plan.family_code, "/", plan.version), file_plan.line,
+    RETURN_IF_ERROR(Once(plan_codes_, plan.code, file_plan.line, absl::StrCat(where, ".code"), "duplicate code"));
+    RETURN_IF_ERROR(Once(versions_, absl::StrCat(plan.family_code, "/", plan.version), file_plan.line,
                          absl::StrCat(where, ".version"), "duplicate version of its family"));
     if (plan.is_default && plan.active) {
-      RETURN_IF_ERROR(once(defaults, "", file_plan.line, absl::StrCat(where, ".default"), "a second default plan"));
+      RETURN_IF_ERROR(Once(defaults_, "", file_plan.line, absl::StrCat(where, ".default"), "a second default plan"));
     }
     for (size_t n = 0; n < plan.prices.size(); ++n) {
       const Price& price = plan.prices[n];
-      const std::string price_where = absl::StrCat(where, ".prices[", n, "]");
-      const int line = file_plan.prices[n].line;
-      if (!price.provider_price_id.empty()) {
-        RETURN_IF_ERROR(once(prices, price.provider_price_id, line, price_where, "a provider price used twice"));
-      }
-      if (currency.empty()) currency = price.currency;
-      if (price.currency != currency) {
-        return InvalidAt(line, price_where, absl::StrCat("a second currency, ", price.currency, ", beside ", currency));
-      }
+      RETURN_IF_ERROR(AddPrice(price.provider_price_id, price.currency, file_plan.prices[n].line,
+                               absl::StrCat(where, ".prices[", n, "]")));
     }
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  absl::Status Add(const FileItem& file_item) {
+    const OneOffItem& item = file_item.item;
+    const int line = file_item.price.line;
+    const std::string where = absl::StrCat("items[", item.code, "]");
+    RETURN_IF_ERROR(Once(item_codes_, item.code, line, absl::StrCat(where, ".code"), "duplicate code"));
+    return AddPrice(item.provider_price_id, item.currency, line, where);
+  }
+
+ private:
+  using Seen = std::map<std::string, int>;  // → the first one's line
+  static absl::Status Once(Seen& seen, const std::string& key, int line, const std::string& where,
+                           std::string_view what) {
+    const auto [other, first] = seen.emplace(key, line);
+    if (first) return absl::OkStatus();
+    return InvalidAt(line, where, absl::StrCat(AbslView(what), "; the other is on line ", other->second));
+  }
+  absl::Status AddPrice(const std::string& price_id, const std::string& currency, int line, const std::string& where) {
+    if (!price_id.empty()) RETURN_IF_ERROR(Once(prices_, price_id, line, where, "a provider price used twice"));
+    if (currency_.empty()) currency_ = currency;
+    if (currency == currency_) return absl::OkStatus();
+    return InvalidAt(line, where, absl::StrCat("a second currency, ", currency, ", beside ", currency_));
+  }
+  Seen plan_codes_, item_codes_, versions_, prices_, defaults_;
+  std::string currency_;
+};
+
+// The members of a list, of which there may be so many.
+absl::StatusOr<std::vector<YAML::Node>> ReadList(const YamlMembers& members, const std::string& name, size_t min,
+                                                 size_t max) {
+  const YAML::Node* list = members.Find(name);
+  if (list == nullptr && min == 0) return std::vector<YAML::Node>();
+  if (list == nullptr || !list->IsSequence() || list->size() < min || list->size() > max) {
+    return InvalidAt(members.LineOfMember(name), name, absl::StrCat("must be a list of ", min, " to ", max));
+  }
+  return std::vector<YAML::Node>(list->begin(), list->end());
 }
 
 absl::StatusOr<File> ReadFile(const YAML::Node& root, const FileOptions& options) {
-  ASSIGN_OR_RETURN(const YamlMembers members, YamlMembers::Read(root, "", {"schema", "plans"}));
+  ASSIGN_OR_RETURN(const YamlMembers members, YamlMembers::Read(root, "", {"schema", "plans", "items"}));
   std::string schema;
   RETURN_IF_ERROR(members.Choice("schema", Need::kRequired, {kFileSchema}, schema));
-  const YAML::Node* plans = members.Find("plans");
-  if (plans == nullptr || !plans->IsSequence() || plans->size() == 0 || plans->size() > kMaxPlans) {
-    return InvalidAt(members.LineOfMember("plans"), "plans", absl::StrCat("must be a list of 1 to ", kMaxPlans));
-  }
+  ASSIGN_OR_RETURN(const std::vector<YAML::Node> plans, ReadList(members, "plans", 1, kMaxPlans));
+  ASSIGN_OR_RETURN(const std::vector<YAML::Node> items, ReadList(members, "items", 0, kMaxItems));
   File file;
-  for (size_t n = 0; n < plans->size(); ++n) {
-    ASSIGN_OR_RETURN(FilePlan plan, ReadPlan((*plans)[n], n, options));
+  Together together;
+  for (size_t n = 0; n < plans.size(); ++n) {
+    ASSIGN_OR_RETURN(FilePlan plan, ReadPlan(plans[n], n, options));
     file.plans.push_back(std::move(plan));
   }
-  RETURN_IF_ERROR(CheckTogether(file));
+  for (size_t n = 0; n < items.size(); ++n) {
+    ASSIGN_OR_RETURN(FileItem item, ReadItem(items[n], n, options));
+    file.items.push_back(std::move(item));
+  }
+  for (const FilePlan& plan : file.plans) RETURN_IF_ERROR(together.Add(plan));
+  for (const FileItem& item : file.items) RETURN_IF_ERROR(together.Add(item));
   return file;
 }
 

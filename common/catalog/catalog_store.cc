@@ -99,11 +99,47 @@ absl::Status LoadEntitlements(db::Tx& tx, const std::unordered_map<std::string, 
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<OneOffItem>> LoadItems(db::Tx& tx) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT i.id, i.code, i.name, i.applies_to, i.provider, i.provider_product_id, i.provider_price_id, i.currency,
+           i.unit_amount_minor, i.active, i.content_sha256, g.key, g.schema_version, g.payload, g.duration_seconds
+    FROM billing.catalog_items i
+    LEFT JOIN billing.catalog_item_grants g ON g.item_id = i.id
+    ORDER BY i.code, g.key
+  )sql"));
+  std::vector<OneOffItem> items;
+  for (int n = 0; n < rows.size(); ++n) {
+    const db::Row row = rows[n];
+    if (items.empty() || items.back().id != row.View(0)) {
+      OneOffItem& item = items.emplace_back();
+      item.id = row.Text(0);
+      item.code = row.Text(1);
+      item.name = row.Text(2);
+      item.applies_to = row.Text(3);
+      item.provider = row.Text(4);
+      item.provider_product_id = row.Text(5);
+      item.provider_price_id = row.Text(6);
+      item.currency = row.Text(7);
+      item.unit_amount_minor = row.Int(8);
+      item.active = row.Bool(9);
+      item.content_sha256 = row.Text(10);
+    }
+    if (row.IsNull(11)) continue;  // an item that grants nothing
+    AddStoredGrant(row.Text(11), row.View(12), row.View(13), row.OptInt(14), items.back());
+  }
+  return items;
+}
+
 void ReportInvalid(const Catalog& catalog) {
   for (const Plan& plan : catalog.plans()) {
     for (const std::string& key : plan.invalid_entitlements) {
       telemetry::Guardrail("BILLING_INVALID_ENTITLEMENT_PAYLOAD",
                            {{"plan_code", plan.code}, {"plan_version", std::to_string(plan.version)}, {"key", key}});
+    }
+  }
+  for (const OneOffItem& item : catalog.items()) {
+    for (const std::string& key : item.invalid_grants) {
+      telemetry::Guardrail("BILLING_INVALID_ENTITLEMENT_PAYLOAD", {{"item_code", item.code}, {"key", key}});
     }
   }
 }
@@ -126,9 +162,10 @@ absl::StatusOr<Catalog> LoadCatalog(db::Tx& tx) {
     ASSIGN_OR_RETURN(std::vector<Plan> plans, LoadPlans(tx, index));
     RETURN_IF_ERROR(LoadPrices(tx, index, plans));
     RETURN_IF_ERROR(LoadEntitlements(tx, index, plans));
+    ASSIGN_OR_RETURN(std::vector<OneOffItem> items, LoadItems(tx));
     ASSIGN_OR_RETURN(const int64_t after, ReadCatalogRevision(tx));
     if (after == revision) {
-      Catalog catalog(revision, std::move(plans));
+      Catalog catalog(revision, std::move(plans), std::move(items));
       ReportInvalid(catalog);
       return catalog;
     }

@@ -15,8 +15,10 @@ const Price* CorePrice(const Plan& plan, std::string_view provider) {
   return nullptr;
 }
 
-Catalog::Catalog(int64_t revision, std::vector<Plan> plans) : revision_(revision), plans_(std::move(plans)) {
+Catalog::Catalog(int64_t revision, std::vector<Plan> plans, std::vector<OneOffItem> items)
+    : revision_(revision), plans_(std::move(plans)), items_(std::move(items)) {
   std::sort(plans_.begin(), plans_.end(), [](const Plan& a, const Plan& b) { return a.code < b.code; });
+  std::sort(items_.begin(), items_.end(), [](const OneOffItem& a, const OneOffItem& b) { return a.code < b.code; });
   for (size_t p = 0; p < plans_.size(); ++p) {
     const Plan& plan = plans_[p];
     by_code_.emplace(plan.code, p);
@@ -30,6 +32,12 @@ Catalog::Catalog(int64_t revision, std::vector<Plan> plans) : revision_(revision
 const Plan* Catalog::FindPlan(std::string_view code) const {
   const auto it = by_code_.find(code);
   return it == by_code_.end() ? nullptr : &plans_[it->second];
+}
+
+const OneOffItem* Catalog::FindItem(std::string_view code) const {
+  const auto it = std::lower_bound(items_.begin(), items_.end(), code,
+                                   [](const OneOffItem& item, std::string_view wanted) { return item.code < wanted; });
+  return it != items_.end() && it->code == code ? &*it : nullptr;
 }
 
 std::optional<PriceRef> Catalog::FindPrice(std::string_view provider, std::string_view provider_price_id) const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/catalog/entitlement_schema.h"
+#include "common/catalog/item.h"
 
 namespace billmesh::catalog {
 
@@ -72,7 +73,7 @@ class Catalog {
   Catalog() = default;
   // Takes plans with their prices. Where two plans claim a code or a price (the database admits neither) the first
   // wins.
-  Catalog(int64_t revision, std::vector<Plan> plans);
+  Catalog(int64_t revision, std::vector<Plan> plans, std::vector<OneOffItem> items = {});
   // Pointers into the plans are handed out: move-only.
   Catalog(const Catalog&) = delete;
   Catalog& operator=(const Catalog&) = delete;
@@ -83,7 +84,10 @@ class Catalog {
   int64_t revision() const { return revision_; }
   // Ordered by code, inactive ones included: old subscribers keep theirs.
   const std::vector<Plan>& plans() const { return plans_; }
+  // What is bought once: as the plans.
+  const std::vector<OneOffItem>& items() const { return items_; }
   // Null where there is none.
+  const OneOffItem* FindItem(std::string_view code) const;
   const Plan* FindPlan(std::string_view code) const;
   std::optional<PriceRef> FindPrice(std::string_view provider, std::string_view provider_price_id) const;
   // The active default plan if there is one and it applies to this kind of entity; else null.
@@ -92,6 +96,7 @@ class Catalog {
  private:
   int64_t revision_ = 0;
   std::vector<Plan> plans_;
+  std::vector<OneOffItem> items_;
   std::map<std::string, size_t, std::less<>> by_code_;
   // provider → price id → (plan, price) by index.
   std::map<std::string, std::map<std::string, std::pair<size_t, size_t>, std::less<>>, std::less<>> by_price_;

@@ -49,7 +49,8 @@ absl::StatusOr<int> ApplyOrPlan(Context& context, bool dry_run) {
   int writes = 0;
   for (const pb::CatalogChange& change : response.changes()) {
     writes += change.action() != "unchanged" ? 1 : 0;
-    context.out << change.action() << " " << change.plan_code();
+    context.out << change.action() << " "
+                << (change.item_code().empty() ? change.plan_code() : "item " + change.item_code());
     if (!change.detail().empty()) context.out << " (" << change.detail() << ")";
     context.out << "\n";
   }
@@ -64,6 +65,21 @@ absl::StatusOr<int> ApplyOrPlan(Context& context, bool dry_run) {
 
 absl::StatusOr<int> Apply(Context& context) { return ApplyOrPlan(context, false); }
 absl::StatusOr<int> Plan(Context& context) { return ApplyOrPlan(context, true); }
+
+absl::StatusOr<int> Export(Context& context) {
+  const std::string& path = context.config.Get("out");
+  pb::ExportCatalogResponse response;
+  RETURN_IF_ERROR(Call<pb::CatalogService>(context, kPeer, &pb::CatalogService::Stub::ExportCatalog,
+                                           pb::ExportCatalogRequest(), response));
+  if (!path.empty()) {
+    RETURN_IF_ERROR(WriteText(path, response.yaml()));
+  } else if (context.json()) {
+    RETURN_IF_ERROR(PrintJson(context.out, response));
+  } else {
+    context.out << response.yaml();
+  }
+  return kExitOk;
+}
 
 absl::StatusOr<int> RunProvision(Context& context) {
   const std::string& path = context.config.Get("out");
@@ -84,7 +100,7 @@ absl::StatusOr<int> RunProvision(Context& context) {
   if (context.json()) {
     nlohmann::json prices = nlohmann::json::array();
     for (const ProvisionedPrice& price : provisioned.prices) {
-      prices.push_back({{"planCode", price.plan_code},
+      prices.push_back({{price.component == kItemComponent ? "itemCode" : "planCode", price.code},
                         {"component", price.component},
                         {"providerProductId", price.product_id},
                         {"providerPriceId", price.price_id},
@@ -95,7 +111,7 @@ absl::StatusOr<int> RunProvision(Context& context) {
   }
   std::ostream& said = path.empty() ? context.err : context.out;
   for (const ProvisionedPrice& price : provisioned.prices) {
-    said << (price.created ? "made " : "found ") << price.plan_code << " " << price.component << ": " << price.price_id
+    said << (price.created ? "made " : "found ") << price.code << " " << price.component << ": " << price.price_id
          << "\n";
   }
   if (provisioned.prices.empty()) said << "every price has its ids already\n";
@@ -124,6 +140,12 @@ std::vector<Command> CatalogCommands() {
        {},
        Plan},
       {"catalog apply", {"FILE"}, "the same, and apply it", PeerSettings(kPeer, "5m"), {}, Apply},
+      {"catalog export",
+       {},
+       "write what is sold as a catalog file that changes nothing when it is applied",
+       Joined({PeerSettings(kPeer, "30s"), {TextFlag("out", "where the file goes; standard output if left out")}}),
+       {},
+       Export},
       {"catalog provision",
        {"FILE"},
        "make a file's missing prices at the provider and write their ids into it",

@@ -12,16 +12,59 @@
 namespace billmesh::billctl {
 namespace {
 
+using catalog::FileItem;
 using catalog::FilePlan;
 using catalog::Price;
 using provider::CallResult;
 using provider::PriceSnapshot;
 
-absl::Status Refuse(const FilePlan& plan, size_t index, const std::string& what) {
-  const int line = plan.prices[index].line;
-  const std::string where = absl::StrCat("plans[", plan.plan.code, "].prices[", index, "]");
-  return Fail(Reason::FAILURE_REASON_CATALOG_INVALID, absl::StrCat("line ", line, ": ", where, ": ", what),
-              {{"line", std::to_string(line)}, {"where", where}});
+// A price that the file declares, of a plan or of an item.
+struct Wanted {
+  std::string code;
+  std::string component;
+  std::string where;
+  const catalog::FilePrice& place;
+  provider::PriceSpec spec;
+};
+
+Wanted WantedOf(const FilePlan& plan, size_t index, const std::string& product_id) {
+  const Price& price = plan.plan.prices[index];
+  return {plan.plan.code,
+          price.component,
+          absl::StrCat("plans[", plan.plan.code, "].prices[", index, "]"),
+          plan.prices[index],
+          {.lookup_key = LookupKey(plan.plan.code, price.component),
+           .nickname = absl::StrCat(plan.plan.name, " ", price.component, " v", plan.plan.version),
+           .currency = price.currency,
+           .unit_amount_minor = price.unit_amount_minor,
+           .interval = price.interval,
+           .interval_count = price.interval_count,
+           .product_id = product_id,
+           .product_name = plan.plan.name,
+           .metadata = {{"billmesh_plan_code", plan.plan.code},
+                        {"billmesh_plan_version", std::to_string(plan.plan.version)}}}};
+}
+
+Wanted WantedOf(const FileItem& file_item) {
+  const catalog::OneOffItem& item = file_item.item;
+  return {item.code,
+          kItemComponent,
+          absl::StrCat("items[", item.code, "]"),
+          file_item.price,
+          {.lookup_key = LookupKey(item.code, kItemComponent),
+           .nickname = item.name,
+           .currency = item.currency,
+           .unit_amount_minor = item.unit_amount_minor,
+           .interval = "",
+           .product_id = "",
+           .product_name = item.name,
+           .metadata = {{"billmesh_item_code", item.code}}}};
+}
+
+absl::Status Refuse(const Wanted& wanted, const std::string& what) {
+  const int line = wanted.place.line;
+  return Fail(Reason::FAILURE_REASON_CATALOG_INVALID, absl::StrCat("line ", line, ": ", wanted.where, ": ", what),
+              {{"line", std::to_string(line)}, {"where", wanted.where}});
 }
 
 absl::Status ProviderFault(std::string_view what, const CallResult& result) {
@@ -54,65 +97,51 @@ absl::StatusOr<std::optional<PriceSnapshot>> LookUp(const ProvisionDeps& deps, c
   return found == prices.end() ? std::nullopt : std::optional(*found);
 }
 
-absl::StatusOr<PriceSnapshot> Create(const ProvisionDeps& deps, const FilePlan& plan, const Price& price,
-                                     const std::string& product_id) {
-  const std::string lookup_key = LookupKey(plan.plan.code, price.component);
-  provider::PriceSpec spec;
-  spec.lookup_key = lookup_key;
-  spec.nickname = absl::StrCat(plan.plan.name, " ", price.component, " v", plan.plan.version);
-  spec.currency = price.currency;
-  spec.unit_amount_minor = price.unit_amount_minor;
-  spec.interval = price.interval;
-  spec.interval_count = price.interval_count;
-  spec.product_id = product_id;
-  spec.product_name = plan.plan.name;
-  spec.metadata = {{"billmesh_plan_code", plan.plan.code},
-                   {"billmesh_plan_version", std::to_string(plan.plan.version)}};
+absl::StatusOr<PriceSnapshot> Create(const ProvisionDeps& deps, const provider::PriceSpec& spec) {
   ASSIGN_OR_RETURN(const provider::EncodedParams params, deps.format.EncodePrice(spec));
-  const CallResult result = deps.provider.Create({.purpose = provider::kCreatePrice,
-                                                  .idempotency_key = IdempotencyKey(params.json, deps.clock),
-                                                  .params_json = params.json},
-                                                 {.timeout = deps.timeout});
+  const CallResult result = deps.provider.Send({.purpose = provider::kCreatePrice,
+                                                .idempotency_key = IdempotencyKey(params.json, deps.clock),
+                                                .params_json = params.json},
+                                               {.timeout = deps.timeout});
   if (result.outcome != provider::Outcome::kSuccess) {
-    return ProviderFault(absl::StrCat("making price ", lookup_key), result);
+    return ProviderFault(absl::StrCat("making price ", spec.lookup_key), result);
   }
   return deps.format.ReadPrice(result.object_json);
 }
 
 // A price under our lookup key that isn't what is declared: made by an older file, or by hand.
-absl::Status CheckFound(const FilePlan& plan, size_t index, const PriceSnapshot& found) {
-  const Price& price = plan.plan.prices[index];
+absl::Status CheckFound(const Wanted& wanted, const PriceSnapshot& found) {
+  const provider::PriceSpec& spec = wanted.spec;
   const auto other = [&](const std::string& what) {
-    return Refuse(plan, index,
-                  absl::StrCat("the provider's price ", found.id, " has our lookup key ", found.lookup_key, " but ",
-                               what, "; publish a new plan version, or give the ids of another price"));
+    return Refuse(
+        wanted, absl::StrCat("the provider's price ", found.id, " has our lookup key ", found.lookup_key, " but ", what,
+                             "; publish a new ", wanted.component == kItemComponent ? "item" : "plan version",
+                             ", or give the ids of another price"));
   };
   if (!found.active) return other("is archived");
-  if (!found.recurring || found.usage_type != price.usage_type) return other("isn't licensed and recurring");
-  if (found.currency != price.currency) return other(absl::StrCat("is in ", found.currency));
-  if (found.unit_amount_minor != price.unit_amount_minor) {
+  if (spec.interval.empty() && found.recurring) return other("isn't a one-time price");
+  if (!spec.interval.empty() && (!found.recurring || found.usage_type != catalog::kUsageLicensed)) {
+    return other("isn't licensed and recurring");
+  }
+  if (found.currency != spec.currency) return other(absl::StrCat("is in ", found.currency));
+  if (found.unit_amount_minor != spec.unit_amount_minor) {
     return other(found.unit_amount_minor.has_value() ? absl::StrCat("costs ", *found.unit_amount_minor)
                                                      : "has no single amount");
   }
-  if (found.interval != price.interval || found.interval_count != price.interval_count) {
+  if (!spec.interval.empty() && (found.interval != spec.interval || found.interval_count != spec.interval_count)) {
     return other(absl::StrCat("is paid every ", found.interval_count, " ", found.interval));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<ProvisionedPrice> ProvisionPrice(const ProvisionDeps& deps, const FilePlan& plan, size_t index,
-                                                const std::string& product_id) {
-  const Price& price = plan.plan.prices[index];
-  if (price.usage_type != catalog::kUsageLicensed) {
-    return Refuse(plan, index, "a metered price needs a meter: make both at the provider, and give the price's ids");
-  }
-  ASSIGN_OR_RETURN(std::optional<PriceSnapshot> snapshot, LookUp(deps, LookupKey(plan.plan.code, price.component)));
+absl::StatusOr<ProvisionedPrice> ProvisionPrice(const ProvisionDeps& deps, const Wanted& wanted) {
+  ASSIGN_OR_RETURN(std::optional<PriceSnapshot> snapshot, LookUp(deps, wanted.spec.lookup_key));
   const bool created = !snapshot.has_value();
   if (created) {
-    ASSIGN_OR_RETURN(snapshot, Create(deps, plan, price, product_id));
+    ASSIGN_OR_RETURN(snapshot, Create(deps, wanted.spec));
   }
-  RETURN_IF_ERROR(CheckFound(plan, index, *snapshot));
-  return ProvisionedPrice{plan.plan.code, price.component, snapshot->product_id, snapshot->id, created};
+  RETURN_IF_ERROR(CheckFound(wanted, *snapshot));
+  return ProvisionedPrice{wanted.code, wanted.component, snapshot->product_id, snapshot->id, created};
 }
 
 // A place in the text and what is written there.
@@ -132,25 +161,46 @@ Insertion IdsAt(const catalog::FilePrice& place, const ProvisionedPrice& ids) {
                                      "provider_price_id: ", ids.price_id, "\n", indent)};
 }
 
+// Takes the ids out again that were written into `price`, if they are the next ones of the list; false if not.
+bool TakeOut(const std::vector<ProvisionedPrice>& prices, size_t& next, std::string& product_id,
+             std::string& price_id) {
+  const bool same = next < prices.size() && price_id == prices[next].price_id && product_id == prices[next].product_id;
+  ++next;
+  product_id.clear();
+  price_id.clear();
+  return same;
+}
+
+bool SamePlan(catalog::Plan plan, const catalog::Plan& before, const std::vector<ProvisionedPrice>& prices,
+              size_t& next) {
+  if (plan.prices.size() != before.prices.size()) return false;
+  for (size_t n = 0; n < plan.prices.size(); ++n) {
+    Price& price = plan.prices[n];
+    if (!before.prices[n].provider_price_id.empty()) continue;
+    if (!TakeOut(prices, next, price.provider_product_id, price.provider_price_id)) return false;
+  }
+  return catalog::ContentSha256(plan) == before.content_sha256;
+}
+
+bool SameItem(catalog::OneOffItem item, const catalog::OneOffItem& before, const std::vector<ProvisionedPrice>& prices,
+              size_t& next) {
+  if (before.provider_price_id.empty() && !TakeOut(prices, next, item.provider_product_id, item.provider_price_id)) {
+    return false;
+  }
+  return catalog::ContentSha256(item) == before.content_sha256;
+}
+
 // Reads the text that was made: it must be the same catalog, and have the ids where they belong.
 absl::Status CheckText(const std::string& yaml, const std::string& currency, const catalog::File& before,
                        const std::vector<ProvisionedPrice>& prices) {
-  ASSIGN_OR_RETURN(catalog::File after, catalog::ParseFile(yaml, {.currency = currency}));
+  ASSIGN_OR_RETURN(const catalog::File after, catalog::ParseFile(yaml, {.currency = currency}));
   size_t next = 0;
-  bool same = after.plans.size() == before.plans.size();
+  bool same = after.plans.size() == before.plans.size() && after.items.size() == before.items.size();
   for (size_t p = 0; same && p < after.plans.size(); ++p) {
-    catalog::Plan& plan = after.plans[p].plan;
-    const catalog::Plan& old = before.plans[p].plan;
-    same = plan.prices.size() == old.prices.size();
-    for (size_t n = 0; same && n < plan.prices.size(); ++n) {
-      if (!old.prices[n].provider_price_id.empty()) continue;
-      same = next < prices.size() && plan.prices[n].provider_price_id == prices[next].price_id &&
-             plan.prices[n].provider_product_id == prices[next].product_id;
-      ++next;
-      plan.prices[n].provider_price_id.clear();
-      plan.prices[n].provider_product_id.clear();
-    }
-    same = same && catalog::ContentSha256(plan) == old.content_sha256;
+    same = SamePlan(after.plans[p].plan, before.plans[p].plan, prices, next);
+  }
+  for (size_t n = 0; same && n < after.items.size(); ++n) {
+    same = SameItem(after.items[n].item, before.items[n].item, prices, next);
   }
   if (same && next == prices.size()) return absl::OkStatus();
   return absl::InternalError(
@@ -159,8 +209,8 @@ absl::Status CheckText(const std::string& yaml, const std::string& currency, con
 
 }  // namespace
 
-std::string LookupKey(std::string_view plan_code, std::string_view component) {
-  return absl::StrCat(AbslView(plan_code), ".", AbslView(component));
+std::string LookupKey(std::string_view code, std::string_view component) {
+  return absl::StrCat(AbslView(code), ".", AbslView(component));
 }
 
 absl::StatusOr<Provisioned> Provision(std::string_view yaml, const std::string& currency, const ProvisionDeps& deps) {
@@ -177,11 +227,21 @@ absl::StatusOr<Provisioned> Provision(std::string_view yaml, const std::string& 
         product_id = price.provider_product_id;
         continue;
       }
-      ASSIGN_OR_RETURN(ProvisionedPrice provisioned, ProvisionPrice(deps, plan, n, product_id));
+      const Wanted wanted = WantedOf(plan, n, product_id);
+      if (price.usage_type != catalog::kUsageLicensed) {
+        return Refuse(wanted, "a metered price needs a meter: make both at the provider, and give the price's ids");
+      }
+      ASSIGN_OR_RETURN(ProvisionedPrice provisioned, ProvisionPrice(deps, wanted));
       product_id = provisioned.product_id;
       insertions.push_back(IdsAt(plan.prices[n], provisioned));
       out.prices.push_back(std::move(provisioned));
     }
+  }
+  for (const FileItem& item : file.items) {
+    if (!item.item.provider_price_id.empty()) continue;
+    ASSIGN_OR_RETURN(ProvisionedPrice provisioned, ProvisionPrice(deps, WantedOf(item)));
+    insertions.push_back(IdsAt(item.price, provisioned));
+    out.prices.push_back(std::move(provisioned));
   }
   out.yaml = std::string(yaml);
   // From the end, so that earlier places stay where they are.

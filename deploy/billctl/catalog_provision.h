@@ -1,5 +1,5 @@
 // Makes the prices of a catalog file exist at the provider (`billctl catalog provision`): a price that names no ids is
-// looked up by our lookup key (plan code and component), made with its product if there is none, and its ids are
+// looked up by our lookup key (code and component), made with its product if there is none, and its ids are
 // written into the text, which keeps its comments and order. Running it again finds what is there.
 #pragma once
 
@@ -15,8 +15,11 @@
 
 namespace billmesh::billctl {
 
+// The component of a one-off item's price.
+inline constexpr char kItemComponent[] = "item";
+
 struct ProvisionedPrice {
-  std::string plan_code;
+  std::string code;  // the plan's or the item's
   std::string component;
   std::string product_id;
   std::string price_id;
@@ -40,7 +43,7 @@ struct ProvisionDeps {
 // didn't answer; what was made stays, and the next run finds it. `currency` as in catalog::FileOptions.
 absl::StatusOr<Provisioned> Provision(std::string_view yaml, const std::string& currency, const ProvisionDeps& deps);
 
-// "pro-monthly-v1.base".
-std::string LookupKey(std::string_view plan_code, std::string_view component);
+// "pro-monthly-v1.base", "credits-1000-v1.item".
+std::string LookupKey(std::string_view code, std::string_view component);
 
 }  // namespace billmesh::billctl

@@ -36,7 +36,7 @@ class FakeShop : public provider::PaymentProvider {
     }
     return Success({{"object", "list"}, {"data", found}});
   }
-  CallResult Create(const provider::FrozenCreate& create, const provider::CallOptions&) override {
+  CallResult Send(const provider::FrozenCall& create, const provider::CallOptions&) override {
     EXPECT_EQ(create.purpose, "create_price");
     keys.push_back(create.idempotency_key);
     if (create_fault.outcome != Outcome::kSuccess) return create_fault;
@@ -46,7 +46,7 @@ class FakeShop : public provider::PaymentProvider {
                   {"currency", params["currency"]},
                   {"lookup_key", params["lookup_key"]},
                   {"unit_amount", params["unit_amount"]},
-                  {"recurring", params["recurring"]}};
+                  {"recurring", params.value("recurring", json())}};
     price["product"] = params.contains("product") ? params["product"] : json(absl::StrCat("prod_", ++products));
     prices.push_back(price);
     return Success(price);
@@ -185,6 +185,47 @@ TEST_F(ProvisionTest, MeteredPricesNeedAPerson) {
   const auto provisioned = Run(yaml);
   EXPECT_EQ(ReasonOf(provisioned.status()), Reason::FAILURE_REASON_CATALOG_INVALID);
   EXPECT_NE(std::string(provisioned.status().message()).find("meter"), std::string::npos);
+}
+
+// Items before the plans, in both styles: the ids go where each belongs.
+constexpr char kItems[] =
+    "schema: billmesh.catalog.v1\n"
+    "items:\n"
+    "  - code: credits-v1  # sold since May\n"
+    "    name: Credits\n"
+    "    currency: eur\n"
+    "    unit_amount_minor: 1500\n"
+    "  - {code: setup-v1, name: Setup, currency: eur, unit_amount_minor: 9900}\n"
+    "plans:\n"
+    "  - {code: pro-v1, family: pro, version: 1, name: Pro, pricing_model: flat, prices: [{component: base, interval: "
+    "month, currency: eur, unit_amount_minor: 2900}]}\n";
+
+TEST_F(ProvisionTest, ItemsGetOneTimePricesOfTheirOwn) {
+  const auto provisioned = Run(kItems);
+  ASSERT_TRUE(provisioned.ok()) << provisioned.status();
+  ASSERT_EQ(shop_.prices.size(), 3u);
+  EXPECT_FALSE(shop_.prices[0]["recurring"].is_null());
+  EXPECT_TRUE(shop_.prices[1]["recurring"].is_null());
+  EXPECT_EQ(shop_.prices[1]["lookup_key"], "credits-v1.item");
+  const auto file = catalog::ParseFile(provisioned->yaml, {.currency = "eur"});
+  ASSERT_TRUE(file.ok()) << file.status() << "\n" << provisioned->yaml;
+  EXPECT_EQ(file->plans[0].plan.prices[0].provider_price_id, "price_1");
+  EXPECT_EQ(file->items[0].item.provider_price_id, "price_2");
+  EXPECT_EQ(file->items[1].item.provider_price_id, "price_3");
+  EXPECT_NE(provisioned->yaml.find("# sold since May"), std::string::npos);
+  const auto again = Run(kItems);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->yaml, provisioned->yaml);
+  EXPECT_EQ(shop_.prices.size(), 3u);
+}
+
+TEST_F(ProvisionTest, ARecurringPriceUnderAnItemsLookupKeyIsRefusedWithItsLine) {
+  ASSERT_TRUE(Run(kItems).ok());
+  shop_.prices[1]["recurring"] = {{"interval", "month"}, {"interval_count", 1}, {"usage_type", "licensed"}};
+  const absl::Status refused = Run(kItems).status();
+  EXPECT_EQ(ReasonOf(refused), Reason::FAILURE_REASON_CATALOG_INVALID);
+  EXPECT_EQ(MetadataOf(refused)["line"], "3") << refused;
+  EXPECT_EQ(MetadataOf(refused)["where"], "items[credits-v1]");
 }
 
 TEST_F(ProvisionTest, AProviderThatRefusesOrIsSilentIsNamed) {

@@ -12,6 +12,7 @@
 #include "deploy/billctl/database_commands.h"
 #include "deploy/billctl/entitlements_commands.h"
 #include "deploy/billctl/outbox_commands.h"
+#include "deploy/billctl/reconcile_commands.h"
 #include "deploy/billctl/workspace_commands.h"
 
 namespace billmesh::billctl {
@@ -98,7 +99,7 @@ std::string DescribeError(const absl::Status& status) {
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (std::vector<Command> some : {DatabaseCommands(), WorkspaceCommands(), CatalogCommands(), CheckoutCommands(),
-                                    EntitlementsCommands(), OutboxCommands()}) {
+                                    EntitlementsCommands(), OutboxCommands(), ReconcileCommands()}) {
     std::move(some.begin(), some.end(), std::back_inserter(all));
   }
   for (Command& command : all) command.settings.push_back(SwitchFlag("json", "answer as JSON, for programs"));

@@ -260,7 +260,7 @@ constexpr Invariant kCatalogAudited = {
 
 constexpr Invariant kNoOverdueOperation = {"no-overdue-operation", "no pending operation has outlived its lease",
                                            kSettled, R"sql(
-    SELECT 'operation ' || o.id || ' (' || o.action || ') is pending since ' || o.created_at AS violation
+    SELECT 'operation ' || o.id || ' (' || o.action || ') is pending since ' || o.pending_since AS violation
     FROM billing.request_idempotency o
     WHERE o.status = 'pending' AND (o.lease_until IS NULL OR o.lease_until < billing.now())
   )sql"};

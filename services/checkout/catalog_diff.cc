@@ -32,6 +32,18 @@ absl::Status CheckPublished(const FilePlan& declared, const Plan& stored) {
                 absl::StrCat("a published plan version never changes; publish a new version (", change, ")"));
 }
 
+// "plan pro-v1" or "item credits-v1": what is stored with this price; empty if nothing is.
+std::string OwnerOf(const catalog::Price& price, const Catalog& stored) {
+  const auto plan = stored.FindPrice(price.provider, price.provider_price_id);
+  if (plan.has_value()) return absl::StrCat("plan ", plan->plan->code);
+  for (const catalog::OneOffItem& item : stored.items()) {
+    if (item.provider == price.provider && item.provider_price_id == price.provider_price_id) {
+      return absl::StrCat("item ", item.code);
+    }
+  }
+  return "";
+}
+
 // A new plan may not take what a stored one has.
 absl::Status CheckNew(const FilePlan& declared, const Catalog& stored) {
   const Plan& plan = declared.plan;
@@ -42,11 +54,11 @@ absl::Status CheckNew(const FilePlan& declared, const Catalog& stored) {
     }
   }
   for (size_t n = 0; n < plan.prices.size(); ++n) {
-    const auto other = stored.FindPrice(plan.prices[n].provider, plan.prices[n].provider_price_id);
-    if (!other.has_value()) continue;
+    const std::string owner = OwnerOf(plan.prices[n], stored);
+    if (owner.empty()) continue;
     return Refuse(Reason::FAILURE_REASON_CATALOG_INVALID, declared.prices[n].line,
                   absl::StrCat(PathOf(plan), ".prices[", n, "].provider_price_id"),
-                  absl::StrCat("belongs to the stored plan ", other->plan->code));
+                  absl::StrCat("belongs to the stored ", owner));
   }
   return absl::OkStatus();
 }
@@ -131,6 +143,10 @@ std::string CatalogDigest(const Catalog& catalog) {
     // Codes and digests hold no blanks; the name stands last.
     absl::StrAppend(&text, plan.code, " ", plan.content_sha256, " ", plan.active ? 1 : 0, " ", plan.is_default ? 1 : 0,
                     " ", plan.name, "\n");
+  }
+  for (const catalog::OneOffItem& item : catalog.items()) {
+    absl::StrAppend(&text, "item ", item.code, " ", item.content_sha256, " ", item.active ? 1 : 0, " ", item.name,
+                    "\n");
   }
   return crypto::Sha256Hex(text);
 }

@@ -1,4 +1,5 @@
-// What applying a catalog file would change, decided before anything is written. Pure: no I/O, no clock.
+// What applying a catalog file would change in the plans, decided before anything is written (of items:
+// catalog_item_diff.h). Pure: no I/O, no clock.
 #pragma once
 
 #include <string>
@@ -32,7 +33,7 @@ struct CatalogChange {
 // - ALREADY_EXISTS (what, line, where): a published version differs commercially from the stored one (CAT-1);
 // - CATALOG_INVALID (line, where): what is sound in the file alone clashes with a stored plan: a version of its family,
 // a provider
-//   price or the default that a stored plan has.
+//   price or the default that a stored plan has, a provider price that a stored item has.
 // Both arguments must outlive the result.
 absl::StatusOr<std::vector<CatalogChange>> DiffCatalog(const catalog::File& file, const catalog::Catalog& stored);
 

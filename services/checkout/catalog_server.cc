@@ -64,9 +64,20 @@ grpc::ServerUnaryReactor* CatalogServer::ApplyCatalog(grpc::CallbackServerContex
                            pb::CatalogChange& to = *response->add_changes();
                            to.set_action(std::string(ActionName(change.action)));
                            to.set_plan_code(change.plan_code);
+                           to.set_item_code(change.item_code);
                            to.set_detail(change.detail);
                          }
                          response->set_applied(report.applied);
+                         return absl::OkStatus();
+                       });
+}
+
+grpc::ServerUnaryReactor* CatalogServer::ExportCatalog(grpc::CallbackServerContext* context,
+                                                       const pb::ExportCatalogRequest*,
+                                                       pb::ExportCatalogResponse* response) {
+  return rpc::Blocking(calls_, context, "/billing.checkout.v1.CatalogService/ExportCatalog",
+                       [this, response](const rpc::CallContext&) -> absl::Status {
+                         ASSIGN_OR_RETURN(*response->mutable_yaml(), service_.Export());
                          return absl::OkStatus();
                        });
 }

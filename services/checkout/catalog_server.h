@@ -41,6 +41,9 @@ class CatalogServer : public billing::checkout::v1::CatalogService::CallbackServ
   grpc::ServerUnaryReactor* ApplyCatalog(grpc::CallbackServerContext* context,
                                          const billing::checkout::v1::ApplyCatalogRequest* request,
                                          billing::checkout::v1::ApplyCatalogResponse* response) override;
+  grpc::ServerUnaryReactor* ExportCatalog(grpc::CallbackServerContext* context,
+                                          const billing::checkout::v1::ExportCatalogRequest* request,
+                                          billing::checkout::v1::ExportCatalogResponse* response) override;
 
  private:
   rpc::CallHost& calls_;

@@ -60,6 +60,26 @@ absl::Status InsertEntitlements(db::Tx& tx, const std::string& plan_id, const ca
       .status();
 }
 
+absl::Status InsertGrants(db::Tx& tx, const std::string& item_id, const catalog::OneOffItem& item) {
+  std::vector<std::string> keys, schemas, payloads;
+  std::vector<int64_t> durations;  // 0: for good
+  for (const auto& [key, grant] : item.grants) {
+    keys.push_back(key);
+    schemas.emplace_back(catalog::SchemaVersionOf(grant.value));
+    payloads.push_back(catalog::CanonicalPayload(grant.value));
+    durations.push_back(grant.duration_seconds.value_or(0));
+  }
+  return tx
+      .Exec(R"sql(
+    INSERT INTO billing.catalog_item_grants (item_id, key, schema_version, payload, duration_seconds)
+    SELECT $1, g.key, g.schema_version, g.payload::jsonb, nullif(g.duration_seconds, 0)
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) AS g (key, schema_version, payload, duration_seconds)
+  )sql",
+            {item_id, Param::TextArray(keys), Param::TextArray(schemas), Param::TextArray(payloads),
+             Param::IntArray(durations)})
+      .status();
+}
+
 }  // namespace
 
 absl::Status LockCatalog(db::Tx& tx) {
@@ -95,6 +115,31 @@ absl::Status UpdatePlan(db::Tx& tx, std::string_view plan_id, std::string_view n
     WHERE p.id = $1
   )sql",
             {plan_id, name, active, is_default})
+      .status();
+}
+
+absl::Status InsertItem(db::Tx& tx, IdGenerator& ids, const catalog::OneOffItem& item) {
+  const std::string item_id = ids.NewId();
+  RETURN_IF_ERROR(
+      tx.Exec(R"sql(
+    INSERT INTO billing.catalog_items (id, code, name, applies_to, provider, provider_product_id, provider_price_id,
+                                       currency, unit_amount_minor, active, content_sha256)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+  )sql",
+              {item_id, item.code, item.name, item.applies_to, item.provider, item.provider_product_id,
+               item.provider_price_id, item.currency, item.unit_amount_minor, item.active, item.content_sha256})
+          .status());
+  return item.grants.empty() ? absl::OkStatus() : InsertGrants(tx, item_id, item);
+}
+
+absl::Status UpdateItem(db::Tx& tx, std::string_view item_id, std::string_view name, bool active) {
+  return tx
+      .Exec(R"sql(
+    UPDATE billing.catalog_items i
+    SET name = $2, active = $3, updated_at = billing.now()
+    WHERE i.id = $1
+  )sql",
+            {item_id, name, active})
       .status();
 }
 

@@ -21,6 +21,12 @@ absl::Status InsertPlan(db::Tx& tx, IdGenerator& ids, const catalog::Plan& plan)
 // What may change in a published version.
 absl::Status UpdatePlan(db::Tx& tx, std::string_view plan_id, std::string_view name, bool active, bool is_default);
 
+// A new one-off item with its grants. Ids are made here.
+absl::Status InsertItem(db::Tx& tx, IdGenerator& ids, const catalog::OneOffItem& item);
+
+// What may change in a published item.
+absl::Status UpdateItem(db::Tx& tx, std::string_view item_id, std::string_view name, bool active);
+
 // After the last write. Returns the new revision.
 absl::StatusOr<int64_t> BumpCatalogRevision(db::Tx& tx);
 

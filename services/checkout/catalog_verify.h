@@ -14,8 +14,11 @@ namespace billmesh::checkout {
 // equal in product, currency, amount, interval and usage type. Pure.
 absl::Status CheckPrice(const catalog::FilePlan& plan, size_t price_index, const provider::PriceSnapshot& snapshot);
 
-// Fetches and checks every price of the plans that the file declares active, in the file's order; the first fault ends
-// it. CATALOG_INVALID for a price that doesn't exist, PROVIDER_UNAVAILABLE when the provider doesn't say,
+// The same for an item's price: active, one-time, and equal in product, currency and amount. Pure.
+absl::Status CheckItemPrice(const catalog::FileItem& item, const provider::PriceSnapshot& snapshot);
+
+// Fetches and checks every price of the plans and items that the file declares active, in the file's order; the first
+// fault ends it. CATALOG_INVALID for a price that doesn't exist, PROVIDER_UNAVAILABLE when the provider doesn't say,
 // DEADLINE_EXCEEDED past the deadline (Clock::Monotonic). Blocks on the provider: never with a transaction open
 // (IDM-15).
 absl::Status VerifyPrices(const catalog::File& file, provider::PaymentProvider& provider,

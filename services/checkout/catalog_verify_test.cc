@@ -75,6 +75,66 @@ INSTANTIATE_TEST_SUITE_P(
                     Difference{"OtherIntervalCount", [](PriceSnapshot& s) { s.interval_count = 2; }}),
     [](const auto& test) { return test.param.name; });
 
+TEST(CheckPriceTest, MeteredPricesAreComparedLikewise) {
+  const auto file = catalog::ParseFile(
+      "schema: billmesh.catalog.v1\n"
+      "plans:\n"
+      "  - {code: use-v1, family: use, version: 1, name: Use, pricing_model: usage, prices: [\n"
+      "      {component: metered, interval: month, currency: usd, unit_amount_minor: 2900, provider_product_id: "
+      "prod_1,\n"
+      "       provider_price_id: price_1}]}\n",
+      {.currency = "usd"});
+  ASSERT_TRUE(file.ok()) << file.status();
+  PriceSnapshot metered = Good();
+  metered.usage_type = "metered";
+  EXPECT_TRUE(CheckPrice(file->plans[0], 0, metered).ok());
+  const absl::Status licensed = CheckPrice(file->plans[0], 0, Good());
+  EXPECT_EQ(ReasonOf(licensed), Reason::FAILURE_REASON_CATALOG_INVALID);
+  EXPECT_EQ(MetadataOf(licensed)["line"], "4");
+}
+
+catalog::File ParseItem(const std::string& active = "true") {
+  auto file = catalog::ParseFile(
+      "schema: billmesh.catalog.v1\n"
+      "plans: [{code: free-v1, family: free, version: 1, name: Free, pricing_model: flat}]\n"
+      "items:\n"
+      "  - {code: credits-v1, name: Credits, currency: usd, unit_amount_minor: 2900, provider_product_id: prod_1,\n"
+      "     provider_price_id: price_1, active: " +
+          active + "}\n",
+      {.currency = "usd"});
+  EXPECT_TRUE(file.ok()) << file.status();
+  return *std::move(file);
+}
+
+PriceSnapshot OneTime() {
+  PriceSnapshot snapshot = Good();
+  snapshot.recurring = false;
+  snapshot.usage_type.clear();
+  snapshot.interval.clear();
+  snapshot.interval_count = 0;
+  return snapshot;
+}
+
+TEST(CheckItemPriceTest, OneTimePricesPassAndEachDifferenceIsRefusedWithItsLine) {
+  const catalog::File file = ParseItem();
+  EXPECT_TRUE(CheckItemPrice(file.items[0], OneTime()).ok());
+  const Difference differences[] = {{"OtherId", [](PriceSnapshot& s) { s.id = "price_9"; }},
+                                    {"Archived", [](PriceSnapshot& s) { s.active = false; }},
+                                    {"Recurring", [](PriceSnapshot& s) { s = Good(); }},
+                                    {"OtherProduct", [](PriceSnapshot& s) { s.product_id = "prod_9"; }},
+                                    {"OtherCurrency", [](PriceSnapshot& s) { s.currency = "eur"; }},
+                                    {"OtherAmount", [](PriceSnapshot& s) { s.unit_amount_minor = 2901; }},
+                                    {"NoAmount", [](PriceSnapshot& s) { s.unit_amount_minor.reset(); }}};
+  for (const Difference& difference : differences) {
+    PriceSnapshot snapshot = OneTime();
+    difference.edit(snapshot);
+    const absl::Status status = CheckItemPrice(file.items[0], snapshot);
+    EXPECT_EQ(ReasonOf(status), Reason::FAILURE_REASON_CATALOG_INVALID) << difference.name;
+    EXPECT_EQ(MetadataOf(status)["line"], "4") << difference.name;
+    EXPECT_EQ(MetadataOf(status)["where"], "items[credits-v1]") << difference.name;
+  }
+}
+
 // Answers from a table; counts what it was asked.
 class FakeProvider : public provider::PaymentProvider {
  public:
@@ -91,7 +151,7 @@ class FakeProvider : public provider::PaymentProvider {
     return answers.find(id)->second;
   }
   absl::StatusOr<provider::Provenance> GetProvenance() override { return absl::InternalError("unused"); }
-  CallResult Create(const provider::FrozenCreate&, const provider::CallOptions&) override { return {}; }
+  CallResult Send(const provider::FrozenCall&, const provider::CallOptions&) override { return {}; }
   CallResult List(std::string_view, const provider::ListQuery&, const provider::CallOptions&) override { return {}; }
   CallResult ExpireCheckoutSession(std::string_view, std::string_view, const provider::CallOptions&) override {
     return {};
@@ -143,6 +203,18 @@ TEST_F(VerifyPricesTest, FetchesEveryPriceOfActivePlansOnly) {
   provider_.asked.clear();
   EXPECT_TRUE(Verify(Parse("false")).ok());
   EXPECT_TRUE(provider_.asked.empty());
+}
+
+TEST_F(VerifyPricesTest, FetchesThePricesOfActiveItems) {
+  format_.snapshots["one"] = OneTime();
+  EXPECT_TRUE(Verify(ParseItem()).ok());
+  EXPECT_EQ(provider_.asked, std::vector<std::string>{"price_1"});
+  provider_.asked.clear();
+  EXPECT_TRUE(Verify(ParseItem("false")).ok());
+  EXPECT_TRUE(provider_.asked.empty());
+  provider_.answers["price_1"] = {.outcome = Outcome::kRejected, .http_status = 404, .not_found = true};
+  const absl::Status missing = Verify(ParseItem());
+  EXPECT_EQ(MetadataOf(missing)["where"], "items[credits-v1]") << missing;
 }
 
 TEST_F(VerifyPricesTest, MissingPriceNamesTheLine) {

@@ -86,6 +86,10 @@ TEST_F(CommandsTest, FaultsAreOneLineWithTheRightExitCode) {
       {{"catalog", "apply", "/nowhere/catalog.yaml"}, 2, "can't be read"},
       {{"outbox", "requeue", "not-an-id"}, 1, "invalid_argument: job_id"},
       {{"outbox", "dead", "--page-size=0"}, 2, "page-size"},
+      {{"reconcile", "run", "everything"}, 1, "invalid_argument: scope"},
+      {{"reconcile", "runs", "--scope=everything"}, 1, "invalid_argument: scope"},
+      {{"reconcile", "runs", "--page-token=forged"}, 1, "invalid_argument: page_token"},
+      {{"reconcile", "runs", "--page-size=101"}, 2, "page-size"},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(Run(c.arguments), c.exit_code) << err();
@@ -122,14 +126,15 @@ TEST_F(CommandsTest, TheSampleCatalogIsProvisionedPlannedAndAppliedOnce) {
 
   ASSERT_EQ(Run({"catalog", "provision", SampleCatalog(), "--out", resolved, "--json"}), 0) << err();
   const json prices = json::parse(out())["prices"];
-  EXPECT_EQ(prices.size(), 4u);
+  EXPECT_EQ(prices.size(), 5u);
   for (const json& price : prices) EXPECT_TRUE(price["created"].get<bool>()) << price;
-  EXPECT_EQ(SimCount("/v1/prices?limit=100"), 4u);
-  EXPECT_EQ(SimCount("/v1/products?limit=100"), 4u);
+  EXPECT_EQ(SimCount("/v1/prices?limit=100"), 5u);
+  EXPECT_EQ(SimCount("/v1/prices?limit=100&type=one_time"), 1u);
+  EXPECT_EQ(SimCount("/v1/products?limit=100"), 5u);
 
   ASSERT_EQ(Run({"catalog", "plan", resolved}), 0) << err();
   EXPECT_NE(out().find("create pro-monthly-v1\n"), std::string::npos) << out();
-  EXPECT_NE(out().find("5 changes to apply\n"), std::string::npos) << out();
+  EXPECT_NE(out().find("6 changes to apply\n"), std::string::npos) << out();
   EXPECT_EQ(database_.Value("SELECT count(*) FROM billing.plans"), "0");
 
   ASSERT_EQ(Run({"catalog", "apply", resolved, "--json"}), 0) << err();
@@ -137,14 +142,32 @@ TEST_F(CommandsTest, TheSampleCatalogIsProvisionedPlannedAndAppliedOnce) {
   EXPECT_EQ(database_.Value("SELECT string_agg(code, ' ' ORDER BY code) FROM billing.plans WHERE active"),
             "extra-projects-v1 free-v1 pro-monthly-v1 pro-yearly-v1 team-monthly-v1");
 
+  EXPECT_EQ(database_.Value("SELECT code FROM billing.catalog_items WHERE active"), "credits-1000-v1");
+
   // Everything again, as a second `up` does: found, and nothing to change.
   const std::string again = TempPath("catalog.yaml");
   ASSERT_EQ(Run({"catalog", "provision", SampleCatalog(), "--out", again}), 0) << err();
   EXPECT_EQ(ReadFile(again), ReadFile(resolved));
-  EXPECT_EQ(SimCount("/v1/prices?limit=100"), 4u);
-  EXPECT_EQ(SimCount("/v1/products?limit=100"), 4u);
+  EXPECT_EQ(SimCount("/v1/prices?limit=100"), 5u);
+  EXPECT_EQ(SimCount("/v1/products?limit=100"), 5u);
   ASSERT_EQ(Run({"catalog", "apply", again}), 0) << err();
   EXPECT_NE(out().find("nothing to change\n"), std::string::npos) << out();
+}
+
+TEST_F(CommandsTest, AnExportedCatalogIsAFileThatChangesNothing) {
+  const std::string resolved = TempPath("catalog.yaml"), exported = TempPath("catalog.yaml");
+  ASSERT_EQ(Run({"catalog", "provision", SampleCatalog(), "--out", resolved}), 0) << err();
+  ASSERT_EQ(Run({"catalog", "apply", resolved}), 0) << err();
+  ASSERT_EQ(Run({"catalog", "export", "--out", exported}), 0) << err();
+  EXPECT_EQ(out(), "");
+  ASSERT_EQ(Run({"catalog", "apply", exported}), 0) << err();
+  EXPECT_NE(out().find("unchanged item credits-1000-v1\n"), std::string::npos) << out();
+  EXPECT_NE(out().find("nothing to change\n"), std::string::npos) << out();
+  // To standard output, alone and in JSON.
+  ASSERT_EQ(Run({"catalog", "export"}), 0) << err();
+  EXPECT_EQ(out(), ReadFile(exported));
+  ASSERT_EQ(Run({"catalog", "export", "--json"}), 0) << err();
+  EXPECT_EQ(json::parse(out())["yaml"], ReadFile(exported));
 }
 
 TEST_F(CommandsTest, ProvisionWritesTheFileToStandardOutputAndTheRestBesideIt) {
@@ -216,6 +239,33 @@ TEST_F(CommandsTest, DeadLettersAreShownPageByPageAndRequeued) {
   EXPECT_EQ(out(), absl::StrCat("not dead, left as it is: ", id, "\n"));
   ASSERT_EQ(Run({"outbox", "dead"}), 0) << err();
   EXPECT_NE(out().find("expire_checkout_session  12 attempts: no answer"), std::string::npos) << out();
+}
+
+TEST_F(CommandsTest, RunsAreAskedForAndShown) {
+  // No runner is here, so the run is still to begin when the wait is over.
+  ASSERT_EQ(Run({"reconcile", "run", "pending_recent", "--timeout=800ms", "--json"}), 0) << err();
+  const json first = json::parse(out());
+  EXPECT_EQ(first["started"], true);
+  EXPECT_EQ(first["run"]["status"], "RUN_STATUS_RUNNING");
+  EXPECT_EQ(first["run"]["trigger"], "RUN_TRIGGER_MANUAL");
+  const std::string id = first["run"]["runId"];
+  EXPECT_EQ(database_.Value("SELECT count(*) || min(actor) || min(detail->>'run_id') FROM billing.audit_log "
+                            "WHERE action = 'BILLING_RECONCILIATION_REQUESTED'"),
+            absl::StrCat("1", first["run"]["requestedBy"].get<std::string>(), id));
+  EXPECT_EQ(Run({"reconcile", "run", "pending_recent"}), 0) << err();
+  EXPECT_EQ(out().find("active already, none started\n" + id), 0u) << out();
+  database_.Admin(
+      "UPDATE billing.reconciliation_runs SET status = 'failed', error = 'no way', finished_at = billing.now(), "
+      "scanned = 3, drifted = 2, failed = 1, "
+      "samples = '[{\"subject\":\"op\",\"kind\":\"checkout\",\"result\":\"failed\",\"detail\":\"why\"}]'");
+  ASSERT_EQ(Run({"reconcile", "runs"}), 0) << err();
+  EXPECT_NE(out().find("pending_recent  manual  failed: scanned 3, drifted 2, repaired 0, failed 1; no way\n"),
+            std::string::npos)
+      << out();
+  ASSERT_EQ(Run({"reconcile", "runs", "--scope=pending_recent", "--json"}), 0) << err();
+  EXPECT_EQ(json::parse(out())["runs"][0]["samples"][0]["detail"], "why");
+  UseCertificate("service");
+  EXPECT_EQ(Run({"reconcile", "runs"}), 1) << "services may not";
 }
 
 TEST_F(CommandsTest, MigrateBringsAnEmptyDatabaseToThisVersion) {

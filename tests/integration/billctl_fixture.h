@@ -23,6 +23,7 @@
 #include "services/checkout/account_server.h"
 #include "services/checkout/catalog_server.h"
 #include "services/reconciler/operations_server.h"
+#include "services/reconciler/reconciler_server.h"
 #include "tests/support/simulator_process.h"
 
 namespace billmesh::billctl {
@@ -47,8 +48,14 @@ class ServersFixture : public ::testing::Test {
                   .env = "test",
                   .currency = "eur"}),
         operations_({.calls = calls_, .pool = database_.Pool("reconciler"), .ids = database_.ids(), .env = "test"}),
+        runs_({.calls = calls_,
+               .pool = database_.Pool("reconciler"),
+               .ids = database_.ids(),
+               .env = "test",
+               .provider = "stripe",
+               .scopes = {reconciler::kPendingRecent}}),
         checkout_(Serve("checkout", {&account_, &catalog_})),
-        reconciler_(Serve("reconciler", {&operations_})) {
+        reconciler_(Serve("reconciler", {&operations_, &runs_})) {
     UseCertificate("operator");
   }
   ~ServersFixture() override {
@@ -103,6 +110,7 @@ class ServersFixture : public ::testing::Test {
   checkout::AccountServer account_;
   checkout::CatalogServer catalog_;
   reconciler::OperationsServer operations_;
+  reconciler::ReconcilerServer runs_;
   std::unique_ptr<rpc::Server> checkout_, reconciler_;
   std::ostringstream out_, err_;
 };
