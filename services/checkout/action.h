@@ -1,6 +1,6 @@
-// What plugs into the operation kernel: one implementation for each kind of client write (checkout, and
-// later portal, payment link, cancellation…). An action is stateless; all that it needs of an operation
-// stands in its row, so that recovery can go on where a dead process stopped.
+// What plugs into the operation kernel: one implementation for each kind of client write (checkout, portal,
+// payment link, cancellation…). An action is stateless; all that it needs of an operation stands in its
+// row, so that recovery can go on where a dead process stopped.
 #pragma once
 
 #include <cstdint>
@@ -99,7 +99,27 @@ class Action {
   virtual absl::StatusOr<Progress> Advance(const ActionContext& context, const Operation& operation,
                                            const StepDone* done) const = 0;
   // Invariants of a frozen step, checked before it is sent: an error means that it must not be.
-  virtual absl::Status CheckFrozen(const Operation& operation, const NextStep& next) const = 0;
+  virtual absl::Status CheckFrozen([[maybe_unused]] const Operation& operation,
+                                   [[maybe_unused]] const NextStep& next) const {
+    return absl::OkStatus();
+  }
+  // For a step that changes an object: whether the object, as it is now, has the change. Asked where nobody knows what
+  // became of the sending (PRT-3). Pure.
+  virtual absl::StatusOr<bool> HasTaken([[maybe_unused]] const FrozenStep& step,
+                                        [[maybe_unused]] const std::string& object_json) const {
+    return true;
+  }
+  // A step may not be sent again, and nothing was found that it made: what might still appear at the provider is
+  // guarded against here (IDM-10). Afterwards the kernel ends the operation, in the same transaction.
+  virtual absl::Status Withheld([[maybe_unused]] const ActionContext& context,
+                                [[maybe_unused]] const Operation& operation,
+                                [[maybe_unused]] const FrozenStep& step) const {
+    return absl::OkStatus();
+  }
+  // Whether a recorded success still is the answer to its key. Where it isn't, the operation runs once more.
+  virtual bool StillGood([[maybe_unused]] const Operation& succeeded, [[maybe_unused]] absl::Time now) const {
+    return true;
+  }
 };
 
 }  // namespace billmesh::checkout

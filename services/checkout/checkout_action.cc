@@ -15,7 +15,9 @@
 #include "services/checkout/customer_store.h"
 #include "services/checkout/idempotency_store.h"
 #include "services/checkout/plan_store.h"
+#include "services/checkout/provider_session.h"
 #include "services/checkout/redirect_path.h"
+#include "services/checkout/replay_rules.h"
 #include "services/checkout/session_projection.h"
 #include "services/checkout/step_store.h"
 
@@ -106,25 +108,16 @@ absl::Status CheckoutAction::Consulted(const ActionContext& context, const Consu
   }
   if (result.outcome == provider::Outcome::kSuccess) {
     const auto session = deps_.format.ReadCheckoutSession(result.object_json);
-    std::optional<SessionStatus> status;
     if (session.ok()) {
-      ASSIGN_OR_RETURN(const bool projected, IsSubscriptionProjected(context.tx, stored->entity_id,
-                                                                     stored->operation_key, session->subscription_id));
-      status = StatusFor(session->status, projected);
-    }
-    if (status.has_value()) {
-      SessionRow desired = *stored;
-      desired.status = *status;
-      desired.provider_subscription_id = session->subscription_id;
-      desired.url = session->url.value_or("");
-      desired.expires_at = session->expires_at;
-      desired.provider_updated_at = result.provider_date;
-      return UpsertSession(context.tx, deps_.ids, stored, std::move(desired), {kWorker, "provider_asked"}).status();
+      ASSIGN_OR_RETURN(const auto applied, ApplyProviderSession(context.tx, deps_.ids, *stored, *session,
+                                                                result.provider_date, {kWorker, "provider_asked"}));
+      if (applied.has_value()) return absl::OkStatus();
     }
   }
-  // An answer that says nothing of the session (401, 404, 429, a word that we don't know): it goes on blocking.
-  const bool away =
-      result.outcome == provider::Outcome::kUnknown && (result.http_status == 0 || result.http_status >= 500);
+  // An answer that says nothing of the session (401, 404, 429, a word that we don't know), or a call that we ourselves
+  // had no room for: it goes on blocking.
+  const bool away = result.outcome == provider::Outcome::kUnknown && result.tried &&
+                    (result.http_status == 0 || result.http_status >= 500);
   if (!away) return absl::OkStatus();
   // Only where the provider can't be reached does the clock decide (CHK-4). Our clock may be ahead of the provider's:
   // the session is also ended there. Should it have been paid, it is found late.
@@ -233,11 +226,43 @@ absl::Status CheckoutAction::CheckFrozen(const Operation& operation, const NextS
               "a frozen checkout doesn't hold the expiry that it must; nothing was sent", {{"step", step.id}});
 }
 
+absl::Status CheckoutAction::Withheld(const ActionContext& context, const Operation& operation,
+                                      const FrozenStep& step) const {
+  if (step.purpose != provider::kCreateCheckoutSession) return absl::OkStatus();
+  const absl::Time until = HoldUntil(operation.session_expires_at_upper_bound.value_or(step.replay_deadline_at),
+                                     step.replay_deadline_at, deps_.times.expiry_grace);
+  if (context.now >= until) return absl::OkStatus();
+  // An event told of the session: it blocks, or has ended, as the provider said.
+  ASSIGN_OR_RETURN(const auto known, FindSessionOf(context.tx, operation.operation_key));
+  if (known.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto blocking, FindBlockingSession(context.tx, context.entity.id));
+  if (blocking.has_value()) {
+    // One of an earlier operation, told of by an event. Until it ends, this operation stays what blocks (IDM-12).
+    return Fail(Reason::FAILURE_REASON_REQUEST_IN_PROGRESS, "another session blocks: no hold can be stored yet",
+                {{"operation", operation.id}});
+  }
+  ASSIGN_OR_RETURN(const provider::FrozenFacts frozen, deps_.format.ReadFrozen(step.params_json));
+  SessionRow hold;
+  hold.id = deps_.ids.NewId();
+  hold.env = operation.env;
+  hold.entity_id = operation.entity_id;
+  hold.operation_id = operation.id;
+  hold.operation_key = operation.operation_key;
+  hold.provider = operation.provider;
+  hold.provider_customer_id = frozen.customer_id;
+  hold.status = SessionStatus::kRecoveryVerificationPending;
+  hold.plan_code = operation.plan_code;
+  hold.plan_version = operation.plan_version;
+  hold.expires_at = until;
+  return StoreHold(context.tx, deps_.ids, hold, {kWorker, "outcome_unknown"});
+}
+
 absl::StatusOr<Progress> CheckoutAction::FinishSession(const ActionContext& context, const Operation& operation,
                                                        const StepDone& done) const {
   ASSIGN_OR_RETURN(const provider::CheckoutSession session, deps_.format.ReadCheckoutSession(done.object_json));
-  ASSIGN_OR_RETURN(const bool other_subscription,
-                   HasOtherLiveSubscription(context.tx, operation.entity_id, operation.operation_key));
+  ASSIGN_OR_RETURN(
+      const bool other_subscription,
+      HasOtherLiveSubscription(context.tx, operation.entity_id, operation.operation_key, session.subscription_id));
   ASSIGN_OR_RETURN(const auto blocking, FindBlockingSession(context.tx, operation.entity_id));
   ASSIGN_OR_RETURN(const auto stored, FindSessionOf(context.tx, operation.operation_key));
 

@@ -55,6 +55,9 @@ class CheckoutAction : public Action {
   absl::StatusOr<Progress> Advance(const ActionContext& context, const Operation& operation,
                                    const StepDone* done) const override;
   absl::Status CheckFrozen(const Operation& operation, const NextStep& next) const override;
+  // Stores the hold of IDM-10, unless its horizon has passed or the session is known (IDM-11).
+  absl::Status Withheld(const ActionContext& context, const Operation& operation,
+                        const FrozenStep& step) const override;
 
  private:
   using Verdict = std::optional<Admission>;

@@ -27,14 +27,16 @@ absl::StatusOr<bool> LinkCustomer(db::Tx& tx, IdGenerator& ids, std::string_view
   return inserted.affected() == 1;
 }
 
-absl::StatusOr<bool> HasOtherLiveSubscription(db::Tx& tx, std::string_view entity_id, std::string_view operation_key) {
+absl::StatusOr<bool> HasOtherLiveSubscription(db::Tx& tx, std::string_view entity_id, std::string_view operation_key,
+                                              const std::optional<std::string>& provider_subscription_id) {
   ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
     SELECT EXISTS (
       SELECT 1
       FROM billing.subscriptions s
-      WHERE s.entity_id = $1 AND s.status NOT IN ('canceled', 'incomplete_expired') AND s.operation_key IS DISTINCT FROM $2)
+      WHERE s.entity_id = $1 AND s.status NOT IN ('canceled', 'incomplete_expired') AND s.operation_key IS DISTINCT FROM $2
+        AND s.provider_subscription_id IS DISTINCT FROM $3)
   )sql",
-                                                  {entity_id, operation_key}));
+                                                  {entity_id, operation_key, provider_subscription_id}));
   return rows[0].Bool(0);
 }
 

@@ -21,7 +21,8 @@ absl::StatusOr<bool> LinkCustomer(db::Tx& tx, IdGenerator& ids, std::string_view
 
 // Whether the entity has a non-terminal subscription that isn't the operation's own success (CHK-1, CHK-6).
 // `operation_key` may be empty: then every subscription is another's. Reads only: webhook writes them.
-absl::StatusOr<bool> HasOtherLiveSubscription(db::Tx& tx, std::string_view entity_id, std::string_view operation_key);
+absl::StatusOr<bool> HasOtherLiveSubscription(db::Tx& tx, std::string_view entity_id, std::string_view operation_key,
+                                              const std::optional<std::string>& provider_subscription_id = {});
 // Whether the subscription of a completed session is projected, in whatever status: one that has ended since is one,
 // too, and nothing else will come for the session to wait for (WHK-7).
 absl::StatusOr<bool> IsSubscriptionProjected(db::Tx& tx, std::string_view entity_id, std::string_view operation_key,

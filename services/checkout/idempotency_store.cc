@@ -1,6 +1,5 @@
 #include "services/checkout/idempotency_store.h"
 
-#include <array>
 #include <utility>
 
 #include "common/status/status.h"
@@ -13,21 +12,8 @@ namespace {
   "o.id, o.env, o.entity_id, o.action, o.client_key, o.fingerprint, o.canonical_request, " \
   "o.operation_key, o.actor, o.status, o.lease_owner, o.lease_until, o.lease_version, "    \
   "o.failure_code, o.response, o.provider, o.plan_code, o.plan_version, "                  \
-  "o.provider_checkout_session_expires_at_upper_bound, o.created_at "
-
-constexpr std::array<std::pair<std::string_view, OperationStatus>, 4> kStatuses = {{
-    {"pending", OperationStatus::kPending},
-    {"succeeded", OperationStatus::kSucceeded},
-    {"failed", OperationStatus::kFailed},
-    {"expired", OperationStatus::kExpired},
-}};
-
-OperationStatus ParseStatus(std::string_view name) {
-  for (const auto& [known, status] : kStatuses) {
-    if (known == name) return status;
-  }
-  return OperationStatus::kPending;  // the column's CHECK admits no other word
-}
+  "o.provider_checkout_session_expires_at_upper_bound, o.created_at, "                     \
+  "o.provider_idempotency_replay_deadline_at, o.recovery_attempts, o.completed_at "
 
 Operation ReadOperation(const db::Row& row) {
   Operation operation;
@@ -40,7 +26,8 @@ Operation ReadOperation(const db::Row& row) {
   operation.canonical_request = row.Text(6);
   operation.operation_key = row.Text(7);
   operation.actor = row.Text(8);
-  operation.status = ParseStatus(row.View(9));
+  // The column's CHECK admits no other word.
+  operation.status = ParseOperationStatus(row.View(9)).value_or(OperationStatus::kPending);
   operation.lease = {.owner = row.OptText(10).value_or(""),
                      .version = row.Int(12),
                      .until = row.OptTime(11).value_or(absl::InfinitePast())};
@@ -51,6 +38,9 @@ Operation ReadOperation(const db::Row& row) {
   operation.plan_version = row.OptInt(17).value_or(0);
   operation.session_expires_at_upper_bound = row.OptTime(18);
   operation.created_at = row.Time(19);
+  operation.replay_deadline_at = row.OptTime(20);
+  operation.recovery_attempts = row.Int(21);
+  operation.completed_at = row.OptTime(22);
   return operation;
 }
 
@@ -78,6 +68,15 @@ absl::StatusOr<std::optional<Operation>> LockOperationByKey(db::Tx& tx, std::str
                            {entity_id, action, client_key}));
 }
 
+absl::StatusOr<std::optional<Operation>> FindOperationByKey(db::Tx& tx, std::string_view entity_id,
+                                                            std::string_view action, std::string_view client_key) {
+  return AtMostOne(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
+    FROM billing.request_idempotency o
+    WHERE o.entity_id = $1 AND o.action = $2 AND o.client_key = $3
+  )sql",
+                           {entity_id, action, client_key}));
+}
+
 absl::StatusOr<std::optional<Operation>> LockOperation(db::Tx& tx, std::string_view id) {
   return AtMostOne(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
     FROM billing.request_idempotency o
@@ -94,6 +93,18 @@ absl::StatusOr<std::optional<Operation>> FindOperation(db::Tx& tx, std::string_v
     WHERE o.id = $1 AND o.entity_id = $2 AND o.action = $3
   )sql",
                            {id, entity_id, action}));
+}
+
+absl::StatusOr<std::optional<OperationOwner>> FindOperationOwner(db::Tx& tx, std::string_view env,
+                                                                 std::string_view id) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    SELECT o.entity_id, o.action
+    FROM billing.request_idempotency o
+    WHERE o.id = $1 AND o.env = $2
+  )sql",
+                                                  {id, env}));
+  if (rows.empty()) return std::optional<OperationOwner>();
+  return std::optional<OperationOwner>({rows[0].Text(0), rows[0].Text(1)});
 }
 
 absl::StatusOr<std::optional<std::string>> FindPendingOperation(db::Tx& tx, std::string_view entity_id,
@@ -146,8 +157,24 @@ absl::StatusOr<Operation> TakeOverOperation(db::Tx& tx, std::string_view id, std
   return ReadOperation(rows[0]);
 }
 
+absl::StatusOr<Operation> ReopenOperation(db::Tx& tx, const Operation& operation, std::string_view lease_owner,
+                                          absl::Duration lease) {
+  ASSIGN_OR_RETURN(const db::Result rows,
+                   tx.Exec(R"sql(
+    UPDATE billing.request_idempotency o
+    SET status = 'pending', response = NULL, completed_at = NULL, recovery_attempts = 0, lease_owner = $3,
+        lease_until = billing.now() + $4::interval, lease_version = o.lease_version + 1, updated_at = billing.now()
+    WHERE o.id = $1 AND o.status = 'succeeded' AND o.lease_version = $2
+    RETURNING )sql" OPERATION_COLUMNS,
+                           {operation.id, operation.lease.version, lease_owner, db::Param::Interval(lease)}));
+  if (rows.empty()) {
+    return Fail(Reason::FAILURE_REASON_LEASE_LOST, "another holder has this operation", {{"operation", operation.id}});
+  }
+  return ReadOperation(rows[0]);
+}
+
 absl::Status SetDeadlines(db::Tx& tx, const Operation& operation, absl::Time replay_deadline,
-                          absl::Time session_expires_at_upper_bound) {
+                          std::optional<absl::Time> session_expires_at_upper_bound) {
   return Fenced(tx.Exec(R"sql(
     UPDATE billing.request_idempotency o
     SET provider_idempotency_replay_deadline_at = $3,
@@ -169,14 +196,15 @@ absl::Status SucceedOperation(db::Tx& tx, const Operation& operation, std::strin
                 operation);
 }
 
-absl::Status FailOperation(db::Tx& tx, const Operation& operation, std::string_view failure_code) {
+absl::Status FailOperation(db::Tx& tx, const Operation& operation, OperationStatus status,
+                           std::string_view failure_code) {
   return Fenced(tx.Exec(R"sql(
     UPDATE billing.request_idempotency o
-    SET status = 'failed', failure_code = $3, lease_owner = NULL, lease_until = NULL,
+    SET status = $4, failure_code = $3, lease_owner = NULL, lease_until = NULL,
         completed_at = billing.now(), updated_at = billing.now()
     WHERE o.id = $1 AND o.status = 'pending' AND o.lease_version = $2
   )sql",
-                        {operation.id, operation.lease.version, failure_code}),
+                        {operation.id, operation.lease.version, failure_code, NameOf(status)}),
                 operation);
 }
 

@@ -1,5 +1,5 @@
-// Rows of request_idempotency. All functions take an open transaction that holds the entity's lock (CHK-7),
-// and never begin or commit one.
+// Rows of request_idempotency. All functions take an open transaction, and never begin or commit one; it
+// holds the entity's lock (CHK-7), but for those that only read.
 #pragma once
 
 #include <optional>
@@ -18,9 +18,17 @@ absl::StatusOr<std::optional<Operation>> LockOperationByKey(db::Tx& tx, std::str
                                                             std::string_view action, std::string_view client_key);
 absl::StatusOr<std::optional<Operation>> LockOperation(db::Tx& tx, std::string_view id);
 
-// Reads without locking, for answers.
+// Each reads without locking, for answers.
+absl::StatusOr<std::optional<Operation>> FindOperationByKey(db::Tx& tx, std::string_view entity_id,
+                                                            std::string_view action, std::string_view client_key);
 absl::StatusOr<std::optional<Operation>> FindOperation(db::Tx& tx, std::string_view entity_id, std::string_view action,
                                                        std::string_view id);
+// Whose an operation is. In a transaction of the system scope: the caller doesn't know the entity yet.
+struct OperationOwner {
+  std::string entity_id;
+  std::string action;
+};
+absl::StatusOr<std::optional<OperationOwner>> FindOperationOwner(db::Tx& tx, std::string_view env, std::string_view id);
 // The id of the entity's pending operation of this action, if there is one (CHK-2).
 absl::StatusOr<std::optional<std::string>> FindPendingOperation(db::Tx& tx, std::string_view entity_id,
                                                                 std::string_view action);
@@ -33,13 +41,19 @@ absl::StatusOr<Operation> ClaimOperation(db::Tx& tx, const Operation& claim, abs
 absl::StatusOr<Operation> TakeOverOperation(db::Tx& tx, std::string_view id, std::string_view lease_owner,
                                             absl::Duration lease);
 
-// IDM-5, IDM-6: copies of what was frozen, for whoever watches deadlines.
+// Makes a succeeded operation pending again under a new lease: its answer is no longer good.
+absl::StatusOr<Operation> ReopenOperation(db::Tx& tx, const Operation& operation, std::string_view lease_owner,
+                                          absl::Duration lease);
+
+// IDM-5, IDM-6: copies of what was frozen, for whoever watches deadlines. The bound is a checkout session's.
 absl::Status SetDeadlines(db::Tx& tx, const Operation& operation, absl::Time replay_deadline,
-                          absl::Time session_expires_at_upper_bound);
+                          std::optional<absl::Time> session_expires_at_upper_bound);
 
 // Each ends the operation under the fence; LEASE_LOST when it isn't pending any more or has another
 // lease_version, and then nothing was written.
 absl::Status SucceedOperation(db::Tx& tx, const Operation& operation, std::string_view response);
-absl::Status FailOperation(db::Tx& tx, const Operation& operation, std::string_view failure_code);
+// `status`: failed or expired.
+absl::Status FailOperation(db::Tx& tx, const Operation& operation, OperationStatus status,
+                           std::string_view failure_code);
 
 }  // namespace billmesh::checkout

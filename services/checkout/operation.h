@@ -1,9 +1,12 @@
 // One client write as it is stored (IDM): the row of request_idempotency, and what is answered.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 
 #include "absl/time/time.h"
@@ -13,6 +16,28 @@
 namespace billmesh::checkout {
 
 enum class OperationStatus { kPending, kSucceeded, kFailed, kExpired };
+
+inline constexpr std::array<std::pair<OperationStatus, std::string_view>, 4> kOperationStatusNames = {{
+    {OperationStatus::kPending, "pending"},
+    {OperationStatus::kSucceeded, "succeeded"},
+    {OperationStatus::kFailed, "failed"},
+    {OperationStatus::kExpired, "expired"},
+}};
+
+// As stored.
+constexpr std::string_view NameOf(OperationStatus status) {
+  for (const auto& [known, name] : kOperationStatusNames) {
+    if (known == status) return name;
+  }
+  return "";
+}
+
+constexpr std::optional<OperationStatus> ParseOperationStatus(std::string_view name) {
+  for (const auto& [status, known] : kOperationStatusNames) {
+    if (known == name) return status;
+  }
+  return std::nullopt;
+}
 
 struct Operation {
   std::string id;
@@ -31,8 +56,11 @@ struct Operation {
   std::string provider;
   std::string plan_code;  // empty for actions without a plan
   int64_t plan_version = 0;
+  std::optional<absl::Time> replay_deadline_at;
   std::optional<absl::Time> session_expires_at_upper_bound;
+  int64_t recovery_attempts = 0;
   absl::Time created_at;
+  std::optional<absl::Time> completed_at;
 };
 
 // A business outcome that isn't success: a value, so that the transaction that found it commits.

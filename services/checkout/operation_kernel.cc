@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/audit/audit_store.h"
-#include "common/audit/digest.h"
 #include "common/json/json.h"
 #include "common/lease/lease.h"
 #include "common/status/status.h"
@@ -16,6 +15,7 @@
 #include "nlohmann/json.hpp"
 #include "services/checkout/fault_points.h"
 #include "services/checkout/idempotency_store.h"
+#include "services/checkout/operation_report.h"
 #include "services/checkout/step_store.h"
 
 namespace billmesh::checkout {
@@ -39,10 +39,17 @@ Answer Recorded(const Operation& operation) {
       ReasonFromCode(operation.failure_code), "the operation ended without success", {{"operation", operation.id}}};
 }
 
-void Count(const std::string& action, const std::string& outcome) {
-  telemetry::GetCounter("billmesh_checkout_operations_total", "Client writes by action and outcome",
-                        {{"action", action}, {"outcome", outcome}})
-      .Add();
+// Past the replay deadline an operation expires; anything else that ends it without success has failed.
+OperationStatus EndedStatus(Reason reason) {
+  return reason == Reason::FAILURE_REASON_CHECKOUT_RECOVERY_WINDOW_ELAPSED ? OperationStatus::kExpired
+                                                                           : OperationStatus::kFailed;
+}
+
+OperationView ViewOf(const Answer& answer) {
+  const auto* refusal = std::get_if<Refusal>(&answer);
+  if (refusal == nullptr) return {OperationStatus::kSucceeded, ""};
+  if (refusal->reason == Reason::FAILURE_REASON_REQUEST_IN_PROGRESS) return {OperationStatus::kPending, ""};
+  return {EndedStatus(refusal->reason), CodeOf(refusal->reason)};
 }
 
 absl::StatusOr<std::string> Tell(const Answer& answer) {
@@ -51,55 +58,12 @@ absl::StatusOr<std::string> Tell(const Answer& answer) {
   return Fail(refusal.reason, refusal.message, refusal.metadata);
 }
 
-// One line a write. `operation_key` is empty where the write was refused before there was an operation.
-void LogOutcome(const Action& action, const WriteRequest& request, const std::string& operation_key,
-                const Answer& answer, bool replayed) {
-  const auto* refusal = std::get_if<Refusal>(&answer);
-  std::vector<telemetry::Field> fields = {
-      {"action", action.name()}, {"entity_id", request.entity_id}, {"replayed", replayed ? "true" : "false"}};
-  if (!operation_key.empty()) fields.emplace_back("operation_key", operation_key);
-  if (refusal != nullptr) fields.emplace_back("code", CodeOf(refusal->reason));
-  telemetry::LogFields(telemetry::Level::kInfo, refusal == nullptr ? "operation succeeded" : "operation refused",
-                       fields);
-}
-
 absl::StatusOr<std::string> Conclude(const Action& action, const WriteRequest& request,
                                      const std::string& operation_key, const Answer& answer) {
   const auto* refusal = std::get_if<Refusal>(&answer);
-  Count(action.name(), refusal == nullptr ? "succeeded" : CodeOf(refusal->reason));
+  CountOutcome(action.name(), refusal == nullptr ? "succeeded" : CodeOf(refusal->reason));
   LogOutcome(action, request, operation_key, answer, /*replayed=*/false);
   return Tell(answer);
-}
-
-const char* StatusText(OperationStatus status) {
-  switch (status) {
-    case OperationStatus::kPending:
-      return "pending";
-    case OperationStatus::kSucceeded:
-      return "succeeded";
-    case OperationStatus::kFailed:
-      return "failed";
-    case OperationStatus::kExpired:
-      return "expired";
-  }
-  return "";
-}
-
-// Without its lease and deadlines: they change while it is worked on, and no audit row tells of that.
-std::optional<std::string> DigestOf(const Operation* operation) {
-  if (operation == nullptr) return std::nullopt;
-  const Operation& o = *operation;
-  return audit::Digest({{"id", o.id},
-                        {"entity_id", o.entity_id},
-                        {"action", o.action},
-                        {"operation_key", o.operation_key},
-                        {"fingerprint", o.fingerprint},
-                        {"provider", o.provider},
-                        {"plan_code", o.plan_code},
-                        {"plan_version", absl::StrCat(o.plan_version)},
-                        {"status", StatusText(o.status)},
-                        {"failure_code", o.failure_code},
-                        {"response", o.response}});
 }
 
 // The row tells what became of a commit that got no reply: run the transaction again, which finds it done or
@@ -121,9 +85,14 @@ OperationKernel::OperationKernel(Deps deps)
                .clock = deps_.clock,
                .call_timeout = deps_.times.call_timeout}) {}
 
-absl::StatusOr<std::string> OperationKernel::Run(const Action& action, const WriteRequest& request) {
-  Attempt attempt{action, request, deps_.ids.NewId(), "", deps_.provider.GetProvenance()};
+OperationKernel::Attempt OperationKernel::NewAttempt(const Action& action, const WriteRequest& request) {
+  Attempt attempt{action, request, deps_.ids.NewId(), false, "", deps_.provider.GetProvenance()};
   attempt.lease_owner = absl::StrCat(deps_.holder, "/", attempt.operation_id);
+  return attempt;
+}
+
+absl::StatusOr<std::string> OperationKernel::Run(const Action& action, const WriteRequest& request) {
+  Attempt attempt = NewAttempt(action, request);
   ASSIGN_OR_RETURN(Opening opening, Open(attempt));
   if (const auto* consult = std::get_if<Consult>(&opening)) {
     RETURN_IF_ERROR(Ask(attempt, *consult));
@@ -131,7 +100,7 @@ absl::StatusOr<std::string> OperationKernel::Run(const Action& action, const Wri
     ASSIGN_OR_RETURN(opening, Open(attempt));
   }
   if (const auto* replayed = std::get_if<Replayed>(&opening)) {
-    Count(action.name(), "replayed");
+    CountOutcome(action.name(), "replayed");
     LogOutcome(action, request, replayed->operation_key, replayed->answer, /*replayed=*/true);
     return Tell(replayed->answer);
   }
@@ -143,23 +112,42 @@ absl::StatusOr<std::string> OperationKernel::Run(const Action& action, const Wri
   return Conclude(action, request, operation_key, answer);
 }
 
+absl::StatusOr<OperationView> OperationKernel::Recover(const Action& action, const std::string& entity_id,
+                                                       const std::string& operation_id, const std::string& actor) {
+  const WriteRequest request{.entity_id = entity_id, .actor = actor};
+  Attempt attempt = NewAttempt(action, request);
+  attempt.operation_id = operation_id;
+  attempt.recovers = true;
+  ASSIGN_OR_RETURN(Opening opening, Open(attempt));
+  if (const auto* replayed = std::get_if<Replayed>(&opening)) return ViewOf(replayed->answer);
+  if (const auto* answer = std::get_if<Answer>(&opening)) return ViewOf(*answer);
+  auto* held = std::get_if<Held>(&opening);
+  if (held == nullptr) return absl::InternalError("a recovery doesn't admit anything");
+  const std::string operation_key = held->operation.operation_key;
+  ASSIGN_OR_RETURN(const Answer answer, Drive(attempt, std::move(*held)));
+  const OperationView view = ViewOf(answer);
+  telemetry::GetCounter("billmesh_checkout_recoveries_total", "Recoveries of pending operations by action and outcome",
+                        {{"action", action.name()}, {"outcome", std::string(NameOf(view.status))}})
+      .Add();
+  LogOutcome(action, request, operation_key, answer, /*replayed=*/false);
+  return view;
+}
+
 absl::StatusOr<OperationKernel::Opening> OperationKernel::Open(const Attempt& attempt) {
   std::optional<Opening> opening;
   const absl::Status opened = ThroughDoubt([&] {
     // Read before the lease is taken, so that our idea of its end is never later than the database's.
     const absl::Duration read_at = deps_.clock.Monotonic();
-    return WithEntityLocked(attempt, [&](const ActionContext& context) -> absl::Status {
-      ASSIGN_OR_RETURN(auto existing, LockOperationByKey(context.tx, attempt.request.entity_id, attempt.action.name(),
-                                                         attempt.request.client_key));
-      if (existing.has_value()) {
-        ASSIGN_OR_RETURN(opening, OpenExisting(attempt, context, *std::move(existing), read_at));
-      } else {
-        ASSIGN_OR_RETURN(opening, OpenNew(attempt, context, read_at));
-      }
-      if ([[maybe_unused]] const auto* held = std::get_if<Held>(&*opening)) {
-        FAULT_POINT_STATUS(held->taken_over ? fault_points::kBeforeTakeoverCommit : fault_points::kBeforeClaimCommit);
-      }
-      return absl::OkStatus();
+    return deps_.pool.Run(db::Scope::Tenant(attempt.request.entity_id), [&](db::Tx& tx) -> absl::Status {
+      ASSIGN_OR_RETURN(opening, FindReplay(tx, attempt));
+      if (opening.has_value()) return absl::OkStatus();
+      return LockAndRun(tx, attempt, [&](const ActionContext& context) -> absl::Status {
+        ASSIGN_OR_RETURN(opening, OpenUnderLock(attempt, context, read_at));
+        if ([[maybe_unused]] const auto* held = std::get_if<Held>(&*opening)) {
+          FAULT_POINT_STATUS(held->taken_over ? fault_points::kBeforeTakeoverCommit : fault_points::kBeforeClaimCommit);
+        }
+        return absl::OkStatus();
+      });
     });
   });
   if (!opened.ok()) return opened;
@@ -167,6 +155,36 @@ absl::StatusOr<OperationKernel::Opening> OperationKernel::Open(const Attempt& at
     FAULT_POINT(held->taken_over ? fault_points::kAfterTakeoverCommit : fault_points::kAfterClaimCommit);
   }
   return *std::move(opening);
+}
+
+absl::StatusOr<std::optional<OperationKernel::Opening>> OperationKernel::FindReplay(db::Tx& tx,
+                                                                                    const Attempt& attempt) {
+  if (attempt.recovers) return std::nullopt;
+  ASSIGN_OR_RETURN(const auto ended, FindOperationByKey(tx, attempt.request.entity_id, attempt.action.name(),
+                                                        attempt.request.client_key));
+  if (!ended.has_value() || ended->status == OperationStatus::kPending || ended->env != deps_.env ||
+      ended->fingerprint != attempt.request.fingerprint) {
+    return std::nullopt;
+  }
+  ASSIGN_OR_RETURN(const absl::Time now, tx.Now());
+  if (ended->status == OperationStatus::kSucceeded && !attempt.action.StillGood(*ended, now)) return std::nullopt;
+  return Replayed{Recorded(*ended), ended->operation_key};
+}
+
+absl::StatusOr<OperationKernel::Opening> OperationKernel::OpenUnderLock(const Attempt& attempt,
+                                                                        const ActionContext& context,
+                                                                        absl::Duration read_at) {
+  if (attempt.recovers) {
+    ASSIGN_OR_RETURN(auto pending, LockOperation(context.tx, attempt.operation_id));
+    if (!pending.has_value() || pending->action != attempt.action.name()) {
+      return Fail(Reason::FAILURE_REASON_NOT_FOUND, "no such operation", {{"what", "operation"}});
+    }
+    return OpenExisting(attempt, context, *std::move(pending), read_at);
+  }
+  ASSIGN_OR_RETURN(auto existing, LockOperationByKey(context.tx, attempt.request.entity_id, attempt.action.name(),
+                                                     attempt.request.client_key));
+  if (!existing.has_value()) return OpenNew(attempt, context, read_at);
+  return OpenExisting(attempt, context, *std::move(existing), read_at);
 }
 
 absl::StatusOr<OperationKernel::Opening> OperationKernel::OpenNew(const Attempt& attempt, const ActionContext& context,
@@ -190,11 +208,15 @@ absl::StatusOr<OperationKernel::Opening> OperationKernel::OpenNew(const Attempt&
 absl::StatusOr<OperationKernel::Opening> OperationKernel::OpenExisting(const Attempt& attempt,
                                                                        const ActionContext& context,
                                                                        Operation operation, absl::Duration read_at) {
-  if (operation.fingerprint != attempt.request.fingerprint) {
+  if (!attempt.recovers && operation.fingerprint != attempt.request.fingerprint) {
     const Refusal conflict{Reason::FAILURE_REASON_IDEMPOTENCY_CONFLICT,
                            "the Idempotency-Key was used with another request"};
     RETURN_IF_ERROR(Audit(context.tx, attempt, attempt.action.audit_refused(), nullptr, CodeOf(conflict.reason)));
     return Answer(conflict);
+  }
+  if (operation.status == OperationStatus::kSucceeded && !attempt.recovers &&
+      !attempt.action.StillGood(operation, context.now)) {
+    return Reopen(attempt, context, operation, read_at);
   }
   if (operation.status != OperationStatus::kPending) return Replayed{Recorded(operation), operation.operation_key};
   // Our own claim or takeover, whose COMMIT got no reply.
@@ -203,11 +225,35 @@ absl::StatusOr<OperationKernel::Opening> OperationKernel::OpenExisting(const Att
   }
   if (!operation.lease.Ended(context.now)) {
     const Refusal running = InProgress(operation);
+    if (attempt.recovers) return Answer(running);
     RETURN_IF_ERROR(Audit(context.tx, attempt, attempt.action.audit_refused(), &operation, CodeOf(running.reason)));
     return Answer(running);
   }
   ASSIGN_OR_RETURN(operation, TakeOverOperation(context.tx, operation.id, attempt.lease_owner, deps_.times.lease));
+  if (operation.recovery_attempts >= kAlarmingRecoveries) {
+    telemetry::Guardrail("BILLING_CHECKOUT_RECOVERY_REPEATED_FAILURE",
+                         {{"operation_key", operation.operation_key},
+                          {"entity_id", operation.entity_id},
+                          {"attempts", absl::StrCat(operation.recovery_attempts)}});
+  }
   return Hold(attempt, context, std::move(operation), /*taken_over=*/true, read_at);
+}
+
+// A success that is no answer any more (a portal's URL lives for minutes): the same operation runs again, if its action
+// still admits it. Its earlier steps stay as they are.
+absl::StatusOr<OperationKernel::Opening> OperationKernel::Reopen(const Attempt& attempt, const ActionContext& context,
+                                                                 const Operation& operation, absl::Duration read_at) {
+  if (context.entity.closed) return Fail(Reason::FAILURE_REASON_ENTITY_NOT_FOUND, "no such entity");
+  ASSIGN_OR_RETURN(Admission admission, attempt.action.Admit(context, attempt.request, /*consulted=*/true));
+  if (auto* refusal = std::get_if<Refusal>(&admission)) {
+    RETURN_IF_ERROR(Audit(context.tx, attempt, attempt.action.audit_refused(), &operation, CodeOf(refusal->reason)));
+    return Answer(*std::move(refusal));
+  }
+  ASSIGN_OR_RETURN(const Operation reopened,
+                   ReopenOperation(context.tx, operation, attempt.lease_owner, deps_.times.lease));
+  RETURN_IF_ERROR(
+      Audit(context.tx, attempt, attempt.action.audit_started(), &reopened, "", "", {&operation, &reopened}));
+  return Hold(attempt, context, reopened, /*taken_over=*/false, read_at);
 }
 
 absl::StatusOr<OperationKernel::Opening> OperationKernel::Hold(const Attempt& attempt, const ActionContext& context,
@@ -219,7 +265,8 @@ absl::StatusOr<OperationKernel::Opening> OperationKernel::Hold(const Attempt& at
       .lease_version = operation.lease.version,
       .sendings_end = lease::WritingEnd(read_at, operation.lease.Left(context.now), deps_.times.lease),
       .database_now = context.now,
-      .read_at = read_at};
+      .read_at = read_at,
+      .priority = attempt.recovers ? provider::Priority::kBackground : provider::Priority::kInteractive};
   ASSIGN_OR_RETURN(Progress progress, attempt.action.Advance(context, operation, nullptr));
   if (auto* next = std::get_if<NextStep>(&progress)) {
     return Held{std::move(operation), std::move(*next), holding, taken_over};
@@ -241,8 +288,6 @@ absl::StatusOr<Answer> OperationKernel::Drive(const Attempt& attempt, Held held)
   for (int i = 0; i < kMaxSteps; ++i) {
     ASSIGN_OR_RETURN(const StepVerdict verdict,
                      runner_.Run(attempt.action, held.operation, held.next, *attempt.provenance, held.holding));
-    // Also where a replay is not allowed any more (IDM-6, IDM-7): what ends such an operation is a lookup and a
-    // hold (IDM-9, IDM-10), and until they are written it is neither cleared nor answered wrongly (IDM-12).
     if (const auto* unresolved = std::get_if<StepUnresolved>(&verdict)) {
       return LeavePending(attempt, held.operation, unresolved->why);
     }
@@ -253,7 +298,7 @@ absl::StatusOr<Answer> OperationKernel::Drive(const Attempt& attempt, Held held)
   return absl::InternalError("an action takes more steps than it may");
 }
 
-absl::StatusOr<OperationKernel::Settlement> OperationKernel::Settle(const Attempt& attempt, const Held& held,
+absl::StatusOr<OperationKernel::Settlement> OperationKernel::Settle(const Attempt& attempt, Held& held,
                                                                     const StepVerdict& verdict) {
   std::optional<Settlement> settlement;
   const absl::Status settled = ThroughDoubt([&] {
@@ -271,6 +316,8 @@ absl::StatusOr<OperationKernel::Settlement> OperationKernel::Settle(const Attemp
         return absl::OkStatus();
       }
       ASSIGN_OR_RETURN(settlement, SettleUnderFence(attempt, context, *operation, held.next.step, verdict));
+      // Run again after a commit in doubt, the next step isn't fresh any more: then its bounds must be known.
+      held.operation = *operation;
       FAULT_POINT_STATUS(std::holds_alternative<NextStep>(*settlement) ? fault_points::kBeforeStepCommit
                                                                        : fault_points::kBeforeFinalCommit);
       return absl::OkStatus();
@@ -296,6 +343,9 @@ absl::StatusOr<OperationKernel::Settlement> OperationKernel::SettleUnderFence(co
         attempt, context.tx, operation,
         Refusal{attempt.action.rejection(), "the payment provider refused the request", {{"operation", operation.id}}});
   }
+  if (const auto* withheld = std::get_if<StepWithheld>(&verdict)) {
+    return EndWithheld(attempt, context, operation, step, withheld->reason);
+  }
   const auto* done = std::get_if<StepDone>(&verdict);
   if (done != nullptr) {
     RETURN_IF_ERROR(SucceedStep(context.tx, step, done->object_id));
@@ -305,6 +355,18 @@ absl::StatusOr<OperationKernel::Settlement> OperationKernel::SettleUnderFence(co
   ASSIGN_OR_RETURN(Progress progress, attempt.action.Advance(context, operation, done));
   if (auto* next = std::get_if<NextStep>(&progress)) return *std::move(next);
   return End(attempt, context.tx, operation, progress);
+}
+
+absl::StatusOr<OperationKernel::Settlement> OperationKernel::EndWithheld(const Attempt& attempt,
+                                                                         const ActionContext& context,
+                                                                         const Operation& operation,
+                                                                         const FrozenStep& step, Reason reason) {
+  RETURN_IF_ERROR(SupersedeStep(context.tx, step));
+  RETURN_IF_ERROR(attempt.action.Withheld(context, operation, step));
+  return End(attempt, context.tx, operation,
+             Refusal{reason,
+                     "the request could not be sent again, and nothing was found that it made",
+                     {{"operation", operation.id}}});
 }
 
 absl::StatusOr<OperationKernel::Settlement> OperationKernel::End(const Attempt& attempt, db::Tx& tx,
@@ -319,10 +381,10 @@ absl::StatusOr<OperationKernel::Settlement> OperationKernel::End(const Attempt& 
   }
   Refusal refusal = std::get<Refusal>(progress);
   const std::string& code = CodeOf(refusal.reason);
-  ended.status = OperationStatus::kFailed;
+  ended.status = EndedStatus(refusal.reason);
   ended.failure_code = code;
   RETURN_IF_ERROR(Audit(tx, attempt, attempt.action.audit_refused(), &operation, code, "", {&operation, &ended}));
-  RETURN_IF_ERROR(FailOperation(tx, operation, code));
+  RETURN_IF_ERROR(FailOperation(tx, operation, ended.status, code));
   return Answer(std::move(refusal));
 }
 
@@ -332,6 +394,8 @@ absl::StatusOr<Answer> OperationKernel::LeavePending(const Attempt& attempt, con
       "BILLING_PROVIDER_OUTCOME_UNKNOWN",
       {{"operation_key", operation.operation_key}, {"entity_id", operation.entity_id}, {"why", std::string(why)}});
   const Refusal refusal = InProgress(operation);
+  // Nobody was refused anything.
+  if (attempt.recovers) return Answer(refusal);
   const absl::Status audited = deps_.pool.Run(db::Scope::Tenant(operation.entity_id), [&](db::Tx& tx) {
     return Audit(tx, attempt, attempt.action.audit_refused(), &operation, CodeOf(refusal.reason), why);
   });
@@ -344,12 +408,15 @@ absl::StatusOr<Answer> OperationKernel::LeavePending(const Attempt& attempt, con
 }
 
 absl::Status OperationKernel::WithEntityLocked(const Attempt& attempt, const InContext& fn) {
-  return deps_.pool.Run(db::Scope::Tenant(attempt.request.entity_id), [&](db::Tx& tx) -> absl::Status {
-    ASSIGN_OR_RETURN(const LockedEntity entity, LockAndReadEntity(tx, attempt.request.entity_id, deps_.env));
-    // In a later statement than the lock: what counts is when it was had (IDM-16).
-    ASSIGN_OR_RETURN(const absl::Time now, tx.Now());
-    return fn({tx, entity, now, attempt.provenance.ok() ? *attempt.provenance : kNoProvenance});
-  });
+  return deps_.pool.Run(db::Scope::Tenant(attempt.request.entity_id),
+                        [&](db::Tx& tx) { return LockAndRun(tx, attempt, fn); });
+}
+
+absl::Status OperationKernel::LockAndRun(db::Tx& tx, const Attempt& attempt, const InContext& fn) {
+  ASSIGN_OR_RETURN(const LockedEntity entity, LockAndReadEntity(tx, attempt.request.entity_id, deps_.env));
+  // In a later statement than the lock: what counts is when it was had (IDM-16).
+  ASSIGN_OR_RETURN(const absl::Time now, tx.Now());
+  return fn({tx, entity, now, attempt.provenance.ok() ? *attempt.provenance : kNoProvenance});
 }
 
 absl::Status OperationKernel::Audit(db::Tx& tx, const Attempt& attempt, const std::string& action,

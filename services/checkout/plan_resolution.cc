@@ -26,15 +26,24 @@ Refusal Misconfigured(const PlanQuestion& question, std::string_view why) {
           {{"plan_code", std::string(question.plan_code)}, {"why", std::string(why)}}};
 }
 
-std::vector<const Price*> ActivePrices(const catalog::Plan& plan, std::string_view provider, std::string_view component,
-                                       std::string_view usage_type) {
+std::vector<const Price*> PricesThatAre(bool active, const catalog::Plan& plan, std::string_view provider,
+                                        std::string_view component, std::string_view usage_type) {
   std::vector<const Price*> found;
   for (const Price& price : plan.prices) {
-    if (price.active && price.provider == provider && price.component == component && price.usage_type == usage_type) {
+    if (price.active == active && price.provider == provider && price.component == component &&
+        price.usage_type == usage_type) {
       found.push_back(&price);
     }
   }
   return found;
+}
+
+// Those on sale; for an operation that was admitted before they were withdrawn, those withdrawn.
+std::vector<const Price*> PricesOf(const catalog::Plan& plan, const PlanQuestion& question, std::string_view component,
+                                   std::string_view usage_type) {
+  auto found = PricesThatAre(true, plan, question.provider, component, usage_type);
+  if (!found.empty() || !question.admitted) return found;
+  return PricesThatAre(false, plan, question.provider, component, usage_type);
 }
 
 bool IsSoldHere(const catalog::Plan& plan, const PlanQuestion& question) {
@@ -46,9 +55,9 @@ bool IsSoldHere(const catalog::Plan& plan, const PlanQuestion& question) {
 
 std::variant<ResolvedPlan, Refusal> ResolvePlan(const catalog::Plan* plan, const PlanQuestion& question) {
   if (plan == nullptr || !IsSoldHere(*plan, question)) return NotFound(question);
-  const auto bases = ActivePrices(*plan, question.provider, catalog::kComponentBase, catalog::kUsageLicensed);
-  const auto seats = ActivePrices(*plan, question.provider, kComponentSeat, catalog::kUsageLicensed);
-  const auto metered = ActivePrices(*plan, question.provider, kComponentMetered, catalog::kUsageMetered);
+  const auto bases = PricesOf(*plan, question, catalog::kComponentBase, catalog::kUsageLicensed);
+  const auto seats = PricesOf(*plan, question, kComponentSeat, catalog::kUsageLicensed);
+  const auto metered = PricesOf(*plan, question, kComponentMetered, catalog::kUsageMetered);
   // The plan that everybody has without buying it.
   if (plan->is_default && bases.empty()) return NotFound(question);
   if (bases.size() != 1) return Misconfigured(question, "not exactly one active base price");

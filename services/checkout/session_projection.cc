@@ -45,20 +45,27 @@ std::string DigestOf(const SessionRow& s) {
                         {"expires_at", absl::StrCat(absl::ToUnixMicros(s.expires_at))}});
 }
 
-absl::Status AuditMove(db::Tx& tx, IdGenerator& ids, const SessionRow& before, const SessionRow& session,
-                       const MoveCause& cause) {
-  const SessionStatus from = before.status, to = session.status;
+// `before`: none for a session that is new.
+absl::Status AppendAudit(db::Tx& tx, IdGenerator& ids, const std::optional<SessionRow>& before,
+                         const SessionRow& session, const char* action, const MoveCause& cause) {
+  nlohmann::json detail = {{"to", NameOf(session.status)}, {"session", session.id}, {"why", cause.why}};
   audit::Record record{.env = session.env,
                        .entity_id = session.entity_id,
                        .actor = cause.actor,
-                       .action = AuditActionOf(from, to),
+                       .action = action,
                        .operation_key = session.operation_key};
-  record.before_digest = DigestOf(before);
+  if (before.has_value()) {
+    detail["from"] = NameOf(before->status);
+    record.before_digest = DigestOf(*before);
+  }
   record.after_digest = DigestOf(session);
-  ASSIGN_OR_RETURN(
-      record.detail_json,
-      json::Canonical({{"from", NameOf(from)}, {"to", NameOf(to)}, {"session", session.id}, {"why", cause.why}}));
+  ASSIGN_OR_RETURN(record.detail_json, json::Canonical(detail));
   return audit::Append(tx, ids, {std::move(record)});
+}
+
+absl::Status AuditMove(db::Tx& tx, IdGenerator& ids, const SessionRow& before, const SessionRow& session,
+                       const MoveCause& cause) {
+  return AppendAudit(tx, ids, before, session, AuditActionOf(before.status, session.status), cause);
 }
 
 }  // namespace
@@ -91,6 +98,11 @@ absl::StatusOr<SessionRow> UpsertSession(db::Tx& tx, IdGenerator& ids, const std
   RETURN_IF_ERROR(RefreshSession(tx, desired));
   RETURN_IF_ERROR(MoveAlong(tx, ids, *stored, desired.status, cause));
   return desired;
+}
+
+absl::Status StoreHold(db::Tx& tx, IdGenerator& ids, const SessionRow& hold, const MoveCause& cause) {
+  RETURN_IF_ERROR(InsertSession(tx, hold));
+  return AppendAudit(tx, ids, std::nullopt, hold, audit::kCheckoutHeld, cause);
 }
 
 }  // namespace billmesh::checkout

@@ -29,4 +29,7 @@ absl::Status MoveAlong(db::Tx& tx, IdGenerator& ids, const SessionRow& session, 
 absl::StatusOr<SessionRow> UpsertSession(db::Tx& tx, IdGenerator& ids, const std::optional<SessionRow>& stored,
                                          SessionRow desired, const MoveCause& cause);
 
+// Inserts a hold, with its audit row (IDM-10).
+absl::Status StoreHold(db::Tx& tx, IdGenerator& ids, const SessionRow& hold, const MoveCause& cause);
+
 }  // namespace billmesh::checkout

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -16,9 +17,11 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "services/checkout/checkout_action.h"
+#include "services/checkout/actions.h"
 #include "services/checkout/checkout_service.h"
 #include "services/checkout/operation_kernel.h"
+#include "services/checkout/projection_peer.h"
+#include "services/checkout/session_refresh.h"
 #include "tests/support/simulator_process.h"
 
 namespace billmesh::checkout {
@@ -27,6 +30,14 @@ using nlohmann::json;
 using StatusOrAnswer = absl::StatusOr<CheckoutAnswer>;
 
 inline constexpr char kSecretKey[] = "sk_test_integration";
+
+// A little over the kernel's lease.
+inline constexpr absl::Duration kPastLease = absl::Seconds(121);
+inline const json kSessionCreate = {{"method", "POST"}, {"path_prefix", "/v1/checkout/sessions"}};
+inline const json kCustomerCreate = {{"method", "POST"}, {"path_prefix", "/v1/customers"}};
+// Faults whose answer tells nothing: the work was done, or it never began.
+inline constexpr char kDone[] = "wrong_content_type";
+inline constexpr char kLost[] = "error_409";
 
 // A simulator process, and its control API.
 class Simulator {
@@ -68,6 +79,13 @@ class Simulator {
     EXPECT_EQ(made.size(), 1u);
     return made.empty() ? "" : made[0];
   }
+  // Opens a payment link's page and goes on to the payment: the id of the session that this makes.
+  std::string OpenLink(const std::string& url) {
+    const http::ClientResponse response = process_.Send("POST", url);
+    EXPECT_EQ(response.status, 303) << response.body;
+    const std::string location(response.Header("location"));
+    return location.substr(location.rfind('/') + 1);
+  }
   std::vector<json> CustomerCreates() { return Requests("POST", "/v1/customers"); }
 
  private:
@@ -78,6 +96,24 @@ class Simulator {
   }
 
   testing::SimulatorProcess process_{kSecretKey};
+};
+
+// What the webhook daemon would be asked to project. Its own tests show what it does with it.
+class KeptObjects : public ProjectionPeer {
+ public:
+  absl::Status Project(const std::string&, const std::vector<FetchedObject>& objects, absl::Duration) override {
+    std::lock_guard lock(mutex_);
+    kept_.insert(kept_.end(), objects.begin(), objects.end());
+    return absl::OkStatus();
+  }
+  std::vector<FetchedObject> All() {
+    std::lock_guard lock(mutex_);
+    return kept_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<FetchedObject> kept_;
 };
 
 // Whoever provides: the simulator through our client, or a port fake.
@@ -106,13 +142,22 @@ class CheckoutFixture : public ::testing::Test {
                               .operation_key_secret = "a secret that is long enough for us",
                               .holder = "checkout/test",
                               .times = {.call_timeout = absl::Seconds(15)}});
-    action_ = std::make_unique<CheckoutAction>(CheckoutAction::Deps{.ids = database_.ids(),
-                                                                    .format = format_,
-                                                                    .currency = "eur",
-                                                                    .public_base_url = "https://app.example",
-                                                                    .times = {}});
-    service_ = std::make_unique<CheckoutService>(
-        CheckoutService::Deps{.pool = *pool_, .kernel = *kernel_, .action = *action_, .env = "test"});
+    actions_ = std::make_unique<Actions>(Actions::Deps{.ids = database_.ids(),
+                                                       .format = format_,
+                                                       .currency = "eur",
+                                                       .public_base_url = "https://app.example",
+                                                       .times = {}});
+    action_ = &actions_->checkout;
+    refresher_ = std::make_unique<SessionRefresher>(SessionRefresher::Deps{.pool = *pool_,
+                                                                           .clock = database_.clock(),
+                                                                           .ids = database_.ids(),
+                                                                           .provider = *provider,
+                                                                           .format = format_,
+                                                                           .projection = projection_,
+                                                                           .env = "test",
+                                                                           .times = {}});
+    service_ = std::make_unique<CheckoutService>(CheckoutService::Deps{
+        .pool = *pool_, .kernel = *kernel_, .actions = *actions_, .refresher = *refresher_, .env = "test"});
     AddSellablePlan("pro", 2900);
     acme_ = database_.AddWorkspace("acme", "alice");
   }
@@ -193,6 +238,26 @@ class CheckoutFixture : public ::testing::Test {
                     {entity_id, status, operation_key, status != "canceled" && status != "incomplete_expired"});
   }
 
+  // Starts a checkout whose provider call ends in this fault, and so stays pending.
+  void LeavePending(const std::string& key, const json& match, const std::string& action) {
+    simulator_->Fault(match, action);
+    const auto result = Start(key);
+    ASSERT_EQ(CodeOfResult(result), "request_in_progress") << result.status();
+    ASSERT_EQ(OperationStatusOf(key), "pending");
+    simulator_->ClearFaults();
+  }
+  // The database's clock and the simulator's, together.
+  void MoveBothClocks(absl::Duration d) {
+    database_.SetClockOffset(d);
+    simulator_->AdvanceClock(d);
+  }
+  // What the reconciler asks for, once the lease has ended.
+  absl::StatusOr<OperationView> Recover(const std::string& key) {
+    const std::string id =
+        database_.Value("SELECT o.id FROM billing.request_idempotency o WHERE o.client_key = $1", {key});
+    return kernel_->Recover(*action_, acme_, id, "worker:test");
+  }
+
   // Makes the provider slow at creating sessions, and runs `meanwhile` while a checkout under `key` waits for it.
   template <typename F>
   StatusOrAnswer StartWith(const std::string& key, F meanwhile) {
@@ -219,7 +284,10 @@ class CheckoutFixture : public ::testing::Test {
   db::Pool* pool_ = nullptr;
   std::unique_ptr<stripe::StripeProvider> client_;
   std::unique_ptr<OperationKernel> kernel_;
-  std::unique_ptr<CheckoutAction> action_;
+  KeptObjects projection_;
+  std::unique_ptr<Actions> actions_;
+  const CheckoutAction* action_ = nullptr;  // of actions_
+  std::unique_ptr<SessionRefresher> refresher_;
   std::unique_ptr<CheckoutService> service_;
   std::string acme_;
   int64_t setup_posts_ = 0;

@@ -30,13 +30,13 @@ CallResult Made(const json& object) {
 // Keeps what it makes; each call can be overridden once.
 class FakeProvider : public provider::PaymentProvider {
  public:
-  using Override = std::function<std::optional<CallResult>(const provider::FrozenCreate&)>;
+  using Override = std::function<std::optional<CallResult>(const provider::FrozenCall&)>;
 
   absl::StatusOr<provider::Provenance> GetProvenance() override {
     if (away) return Fail(Reason::FAILURE_REASON_PROVIDER_UNAVAILABLE, "away");
     return provider::Provenance{"stripe", stripe::kApiVersion, "acct_1", stripe::kClientName, stripe::kClientVersion};
   }
-  CallResult Create(const provider::FrozenCreate& create, const CallOptions& options) override {
+  CallResult Send(const provider::FrozenCall& create, const CallOptions& options) override {
     creates.push_back(create);
     timeouts.push_back(options.timeout);
     if (on_create) {
@@ -84,7 +84,7 @@ class FakeProvider : public provider::PaymentProvider {
 
   Override on_create;
   bool away = false;
-  std::vector<provider::FrozenCreate> creates;
+  std::vector<provider::FrozenCall> creates;
   std::vector<absl::Duration> timeouts;
   std::map<std::string, json> objects;
   int retrieves = 0;
@@ -109,7 +109,7 @@ class KernelTest : public Fakes, public CheckoutFixture {
 
 TEST_F(KernelTest, NothingIsSentPastHalfTheLease) {
   // A slow customer, or a process that slept meanwhile.
-  provider_.on_create = [&](const provider::FrozenCreate&) {
+  provider_.on_create = [&](const provider::FrozenCall&) {
     clock_.Advance(absl::Seconds(61));
     return std::nullopt;
   };
@@ -121,7 +121,7 @@ TEST_F(KernelTest, NothingIsSentPastHalfTheLease) {
 }
 
 TEST_F(KernelTest, EachCallGetsWhatIsLeftOfHalfTheLease) {
-  provider_.on_create = [&](const provider::FrozenCreate&) {
+  provider_.on_create = [&](const provider::FrozenCall&) {
     clock_.Advance(absl::Seconds(50));
     return std::nullopt;
   };
@@ -133,7 +133,7 @@ TEST_F(KernelTest, EachCallGetsWhatIsLeftOfHalfTheLease) {
 }
 
 TEST_F(KernelTest, RepeatedSendingsStayWithinTheReplayDeadline) {
-  provider_.on_create = [](const provider::FrozenCreate&) { return std::optional<CallResult>(Unknown()); };
+  provider_.on_create = [](const provider::FrozenCall&) { return std::optional<CallResult>(Unknown()); };
   EXPECT_EQ(CodeOfResult(Start("k1")), "request_in_progress");
   database_.SetClockOffset(absl::Hours(23) - absl::Seconds(5));
   EXPECT_EQ(CodeOfResult(Start("k1")), "request_in_progress");
@@ -142,7 +142,7 @@ TEST_F(KernelTest, RepeatedSendingsStayWithinTheReplayDeadline) {
 }
 
 TEST_F(KernelTest, OnlyWhatThisHolderFrozeCountsAsAFirstSending) {
-  provider_.on_create = [](const provider::FrozenCreate& create) -> std::optional<CallResult> {
+  provider_.on_create = [](const provider::FrozenCall& create) -> std::optional<CallResult> {
     if (create.purpose == provider::kCreateCheckoutSession) return Unknown();
     return std::nullopt;
   };
@@ -159,7 +159,7 @@ TEST_F(KernelTest, OnlyWhatThisHolderFrozeCountsAsAFirstSending) {
 }
 
 TEST_F(KernelTest, AnAnswerThatIsNotOursIsNotTaken) {
-  provider_.on_create = [](const provider::FrozenCreate& create) -> std::optional<CallResult> {
+  provider_.on_create = [](const provider::FrozenCall& create) -> std::optional<CallResult> {
     if (create.purpose != provider::kCreateCheckoutSession) return std::nullopt;
     json object = json::parse(create.params_json);
     object["id"] = "cs_other";
@@ -174,7 +174,7 @@ TEST_F(KernelTest, AnAnswerThatIsNotOursIsNotTaken) {
 }
 
 TEST_F(KernelTest, ACustomerThatWasDeletedBeforeItWasStoredIsReplaced) {
-  provider_.on_create = [&](const provider::FrozenCreate& create) -> std::optional<CallResult> {
+  provider_.on_create = [&](const provider::FrozenCall& create) -> std::optional<CallResult> {
     if (create.purpose == provider::kCreateCustomer) {
       provider_.objects["cus_gone"] = {{"id", "cus_gone"}, {"object", "customer"}, {"deleted", true}};
       return Unknown();
@@ -183,7 +183,7 @@ TEST_F(KernelTest, ACustomerThatWasDeletedBeforeItWasStoredIsReplaced) {
   };
   EXPECT_EQ(CodeOfResult(Start("k1")), "request_in_progress");
   int customers = 0;
-  provider_.on_create = [&](const provider::FrozenCreate& create) -> std::optional<CallResult> {
+  provider_.on_create = [&](const provider::FrozenCall& create) -> std::optional<CallResult> {
     // The replay answers as it was made; its present state says that it's gone.
     if (create.purpose == provider::kCreateCustomer && ++customers == 1) {
       json object = json::parse(create.params_json);
@@ -201,7 +201,7 @@ TEST_F(KernelTest, ACustomerThatWasDeletedBeforeItWasStoredIsReplaced) {
 }
 
 TEST_F(KernelTest, ALookupReadsAllPages) {
-  provider_.on_create = [&](const provider::FrozenCreate& create) -> std::optional<CallResult> {
+  provider_.on_create = [&](const provider::FrozenCall& create) -> std::optional<CallResult> {
     // Made, and nobody heard of it; then others' customers.
     json object = json::parse(create.params_json);
     object["id"] = "cus_0";
@@ -234,7 +234,7 @@ TEST_F(KernelTest, WithoutProvenanceNothingIsFrozenAndAReplayStillWorks) {
 
 TEST_F(KernelTest, ASecondSessionInTheWayIsHandledAsAPurchaseElsewhere) {
   // A session of an earlier operation that was paid late, projected between Tx A and Tx B.
-  provider_.on_create = [&](const provider::FrozenCreate& create) -> std::optional<CallResult> {
+  provider_.on_create = [&](const provider::FrozenCall& create) -> std::optional<CallResult> {
     if (create.purpose == provider::kCreateCheckoutSession) {
       database_.Admin(R"sql(
         INSERT INTO billing.checkout_sessions (id, env, entity_id, operation_key, provider, provider_session_id, status, expires_at)
@@ -251,14 +251,14 @@ TEST_F(KernelTest, ASecondSessionInTheWayIsHandledAsAPurchaseElsewhere) {
 }
 
 TEST_F(KernelTest, ACompletedSessionWhoseSubscriptionIsHereIsReconciledAtOnce) {
-  provider_.on_create = [](const provider::FrozenCreate& create) -> std::optional<CallResult> {
+  provider_.on_create = [](const provider::FrozenCall& create) -> std::optional<CallResult> {
     if (create.purpose == provider::kCreateCheckoutSession) return Unknown();
     return std::nullopt;
   };
   EXPECT_EQ(CodeOfResult(Start("k1")), "request_in_progress");
   // It was paid, and the subscription's event came first.
   AddSubscription(acme_, "active", Value("SELECT operation_key FROM billing.request_idempotency"));
-  provider_.on_create = [&](const provider::FrozenCreate& create) -> std::optional<CallResult> {
+  provider_.on_create = [&](const provider::FrozenCall& create) -> std::optional<CallResult> {
     json object = json::parse(create.params_json);
     object["id"] = "cs_1";
     object["object"] = "checkout.session";
