@@ -37,6 +37,61 @@ void ToProto(const SubscriptionRow& row, pb::Subscription& out) {
   }
 }
 
+void ToProto(const auth::ResolvedEntity& entity, billing::types::v1::Entity& out) {
+  out.set_entity_id(entity.entity_id);
+  out.set_kind(KindFromName(entity.kind));
+  out.set_ref(entity.ref);
+  out.set_slug(entity.slug);
+  out.set_display_name(entity.display_name);
+  out.set_revision(entity.revision);
+}
+
+void ToProto(const CustomerRow& row, pb::Customer& out) {
+  out.set_provider(row.provider);
+  *out.mutable_linked_at() = ToProto(row.linked_at);
+}
+
+void ToProto(const InvoiceRow& row, pb::Invoice& out) {
+  out.set_invoice_id(row.id);
+  out.set_number(row.number);
+  out.set_status(row.status);
+  out.set_currency(row.currency);
+  out.set_total_minor(row.total_minor);
+  out.set_amount_due_minor(row.amount_due_minor);
+  out.set_amount_paid_minor(row.amount_paid_minor);
+  out.set_amount_remaining_minor(row.amount_remaining_minor);
+  out.set_billing_reason(row.billing_reason);
+  if (row.period_start.has_value()) *out.mutable_period_start() = ToProto(*row.period_start);
+  if (row.period_end.has_value()) *out.mutable_period_end() = ToProto(*row.period_end);
+  out.set_hosted_invoice_url(row.hosted_url);
+  *out.mutable_created_at() = ToProto(row.created_at);
+}
+
+void ToProto(const PaymentRow& row, pb::Payment& out) {
+  out.set_payment_id(row.id);
+  out.set_status(row.status);
+  out.set_currency(row.currency);
+  out.set_amount_minor(row.amount_minor);
+  out.set_amount_refunded_minor(row.amount_refunded_minor);
+  out.set_failure_code(row.failure_code);
+  out.set_dispute_status(row.dispute_status);
+  out.set_invoice_id(row.invoice_id);
+  out.set_item_code(row.item_code);
+  *out.mutable_created_at() = ToProto(row.created_at);
+}
+
+void ToProto(const PaymentMethodRow& row, pb::PaymentMethod& out) {
+  out.set_payment_method_id(row.id);
+  out.set_type(row.type);
+  out.set_brand(row.brand);
+  out.set_last4(row.last4);
+  out.set_exp_month(static_cast<int32_t>(row.exp_month.value_or(0)));
+  out.set_exp_year(static_cast<int32_t>(row.exp_year.value_or(0)));
+  out.set_wallet(row.wallet);
+  out.set_is_default(row.is_default);
+  *out.mutable_created_at() = ToProto(row.created_at);
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* AccountServer::EnsureEntity(grpc::CallbackServerContext* context,
@@ -89,12 +144,7 @@ grpc::ServerUnaryReactor* AccountServer::ListEntities(grpc::CallbackServerContex
         for (const auth::ResolvedEntity& entity : entities) {
           pb::ReachableEntity& to = *response->add_entities();
           to.set_role(RoleFromName(entity.role));
-          to.mutable_entity()->set_entity_id(entity.entity_id);
-          to.mutable_entity()->set_kind(KindFromName(entity.kind));
-          to.mutable_entity()->set_ref(entity.ref);
-          to.mutable_entity()->set_slug(entity.slug);
-          to.mutable_entity()->set_display_name(entity.display_name);
-          to.mutable_entity()->set_revision(entity.revision);
+          ToProto(entity, *to.mutable_entity());
         }
         return absl::OkStatus();
       });
@@ -108,6 +158,53 @@ grpc::ServerUnaryReactor* AccountServer::GetSubscription(grpc::CallbackServerCon
                          ASSIGN_OR_RETURN(const std::optional<SubscriptionRow> subscription,
                                           service_.GetSubscription(call.caller, request->entity()));
                          if (subscription.has_value()) ToProto(*subscription, *response->mutable_subscription());
+                         return absl::OkStatus();
+                       });
+}
+
+grpc::ServerUnaryReactor* AccountServer::GetAccountSnapshot(grpc::CallbackServerContext* context,
+                                                            const pb::GetAccountSnapshotRequest* request,
+                                                            pb::GetAccountSnapshotResponse* response) {
+  return rpc::Blocking(calls_, context, "/billing.checkout.v1.AccountService/GetAccountSnapshot",
+                       [this, request, response](const rpc::CallContext& call) -> absl::Status {
+                         ASSIGN_OR_RETURN(const AccountSnapshot snapshot,
+                                          service_.GetSnapshot(call.caller, request->entity()));
+                         ToProto(snapshot.entity, *response->mutable_entity());
+                         if (snapshot.customer.has_value()) ToProto(*snapshot.customer, *response->mutable_customer());
+                         if (snapshot.subscription.has_value())
+                           ToProto(*snapshot.subscription, *response->mutable_subscription());
+                         for (const InvoiceRow& row : snapshot.invoices) ToProto(row, *response->add_invoices());
+                         for (const PaymentRow& row : snapshot.payments) ToProto(row, *response->add_payments());
+                         for (const PaymentMethodRow& row : snapshot.payment_methods)
+                           ToProto(row, *response->add_payment_methods());
+                         return absl::OkStatus();
+                       });
+}
+
+grpc::ServerUnaryReactor* AccountServer::ListInvoices(grpc::CallbackServerContext* context,
+                                                      const pb::ListInvoicesRequest* request,
+                                                      pb::ListInvoicesResponse* response) {
+  return rpc::Blocking(calls_, context, "/billing.checkout.v1.AccountService/ListInvoices",
+                       [this, request, response](const rpc::CallContext& call) -> absl::Status {
+                         ASSIGN_OR_RETURN(Page<InvoiceRow> page,
+                                          service_.ListInvoices(call.caller, request->entity(), request->page_size(),
+                                                                request->page_token()));
+                         for (const InvoiceRow& row : page.rows) ToProto(row, *response->add_invoices());
+                         response->set_next_page_token(std::move(page.next_token));
+                         return absl::OkStatus();
+                       });
+}
+
+grpc::ServerUnaryReactor* AccountServer::ListPaymentMethods(grpc::CallbackServerContext* context,
+                                                            const pb::ListPaymentMethodsRequest* request,
+                                                            pb::ListPaymentMethodsResponse* response) {
+  return rpc::Blocking(calls_, context, "/billing.checkout.v1.AccountService/ListPaymentMethods",
+                       [this, request, response](const rpc::CallContext& call) -> absl::Status {
+                         ASSIGN_OR_RETURN(Page<PaymentMethodRow> page,
+                                          service_.ListPaymentMethods(call.caller, request->entity(),
+                                                                      request->page_size(), request->page_token()));
+                         for (const PaymentMethodRow& row : page.rows) ToProto(row, *response->add_payment_methods());
+                         response->set_next_page_token(std::move(page.next_token));
                          return absl::OkStatus();
                        });
 }

@@ -35,6 +35,15 @@ class AccountServer : public billing::checkout::v1::AccountService::CallbackServ
   grpc::ServerUnaryReactor* GetSubscription(grpc::CallbackServerContext* context,
                                             const billing::checkout::v1::GetSubscriptionRequest* request,
                                             billing::checkout::v1::GetSubscriptionResponse* response) override;
+  grpc::ServerUnaryReactor* GetAccountSnapshot(grpc::CallbackServerContext* context,
+                                               const billing::checkout::v1::GetAccountSnapshotRequest* request,
+                                               billing::checkout::v1::GetAccountSnapshotResponse* response) override;
+  grpc::ServerUnaryReactor* ListInvoices(grpc::CallbackServerContext* context,
+                                         const billing::checkout::v1::ListInvoicesRequest* request,
+                                         billing::checkout::v1::ListInvoicesResponse* response) override;
+  grpc::ServerUnaryReactor* ListPaymentMethods(grpc::CallbackServerContext* context,
+                                               const billing::checkout::v1::ListPaymentMethodsRequest* request,
+                                               billing::checkout::v1::ListPaymentMethodsResponse* response) override;
 
  private:
   rpc::CallHost& calls_;

@@ -54,6 +54,36 @@ absl::Status WriteNewEntity(db::Tx& tx, IdGenerator& ids, const std::string& env
   return audit::Append(tx, ids, records);
 }
 
+// Statements of a transaction each see what is committed when they begin. The revision tells whether something came
+// between them, and then they are run again: by the pool, as for any serialization failure.
+absl::StatusOr<AccountSnapshot> ReadSnapshot(db::Tx& tx, const auth::ResolvedEntity& entity) {
+  const std::string& id = entity.entity_id;
+  AccountSnapshot snapshot{.entity = entity};
+  ASSIGN_OR_RETURN(snapshot.entity.revision, ReadRevision(tx, id));
+  ASSIGN_OR_RETURN(snapshot.customer, ReadLiveCustomer(tx, id));
+  ASSIGN_OR_RETURN(snapshot.subscription, ReadCurrentSubscription(tx, id));
+  ASSIGN_OR_RETURN(snapshot.invoices, ReadInvoices(tx, id, std::nullopt, kSnapshotInvoices));
+  ASSIGN_OR_RETURN(snapshot.payments, ReadNewestPayments(tx, id, kSnapshotPayments));
+  ASSIGN_OR_RETURN(snapshot.payment_methods, ReadPaymentMethodsDefaultFirst(tx, id, kSnapshotPaymentMethods));
+  ASSIGN_OR_RETURN(const int64_t revision, ReadRevision(tx, id));
+  if (revision != snapshot.entity.revision) {
+    return Fail(Reason::FAILURE_REASON_TRANSACTION_CONFLICT, "the entity changed while its snapshot was read",
+                {{"sqlstate", "40001"}});
+  }
+  return snapshot;
+}
+
+template <typename Row, typename Read>
+absl::StatusOr<Page<Row>> ReadPage(db::Pool& pool, const PagedList& list, int32_t page_size,
+                                   std::string_view page_token, const Read& read) {
+  ASSIGN_OR_RETURN(const PageRequest request, ReadPageRequest(list, page_size, page_token));
+  ASSIGN_OR_RETURN(std::vector<Row> rows,
+                   db::RunInTransaction(pool, db::Scope::Tenant(list.entity_id), [&](db::Tx& tx) {
+                     return read(tx, list.entity_id, request.after, request.size + 1);
+                   }));
+  return CutPage(list, request, std::move(rows));
+}
+
 }  // namespace
 
 absl::StatusOr<EnsuredEntity> AccountService::EnsureEntity(const auth::Caller& caller, const NewEntity& entity) {
@@ -107,14 +137,40 @@ absl::StatusOr<std::vector<auth::ResolvedEntity>> AccountService::ListEntities(c
                               [&](db::Tx& tx) { return auth::ReachableEntities(tx, deps_.env, user.subject); });
 }
 
+absl::StatusOr<auth::ResolvedEntity> AccountService::ResolveForReading(
+    const auth::Caller& caller, const billing::types::v1::EntitySelector& selector) {
+  return db::RunInTransaction(deps_.pool, db::Scope::System("resolve_entity"), [&](db::Tx& tx) {
+    return auth::ResolveEntity(tx, deps_.env, caller, selector, auth::kBillingRead);
+  });
+}
+
 absl::StatusOr<std::optional<SubscriptionRow>> AccountService::GetSubscription(
     const auth::Caller& caller, const billing::types::v1::EntitySelector& selector) {
-  ASSIGN_OR_RETURN(const auth::ResolvedEntity entity,
-                   db::RunInTransaction(deps_.pool, db::Scope::System("resolve_entity"), [&](db::Tx& tx) {
-                     return auth::ResolveEntity(tx, deps_.env, caller, selector, auth::kBillingRead);
-                   }));
+  ASSIGN_OR_RETURN(const auth::ResolvedEntity entity, ResolveForReading(caller, selector));
   return db::RunInTransaction(deps_.pool, db::Scope::Tenant(entity.entity_id),
                               [&](db::Tx& tx) { return ReadCurrentSubscription(tx, entity.entity_id); });
+}
+
+absl::StatusOr<AccountSnapshot> AccountService::GetSnapshot(const auth::Caller& caller,
+                                                            const billing::types::v1::EntitySelector& selector) {
+  ASSIGN_OR_RETURN(const auth::ResolvedEntity entity, ResolveForReading(caller, selector));
+  return db::RunInTransaction(deps_.pool, db::Scope::Tenant(entity.entity_id),
+                              [&](db::Tx& tx) { return ReadSnapshot(tx, entity); });
+}
+
+absl::StatusOr<Page<InvoiceRow>> AccountService::ListInvoices(const auth::Caller& caller,
+                                                              const billing::types::v1::EntitySelector& selector,
+                                                              int32_t page_size, std::string_view page_token) {
+  ASSIGN_OR_RETURN(const auth::ResolvedEntity entity, ResolveForReading(caller, selector));
+  return ReadPage<InvoiceRow>(deps_.pool, {"invoices", entity.entity_id}, page_size, page_token, ReadInvoices);
+}
+
+absl::StatusOr<Page<PaymentMethodRow>> AccountService::ListPaymentMethods(
+    const auth::Caller& caller, const billing::types::v1::EntitySelector& selector, int32_t page_size,
+    std::string_view page_token) {
+  ASSIGN_OR_RETURN(const auth::ResolvedEntity entity, ResolveForReading(caller, selector));
+  return ReadPage<PaymentMethodRow>(deps_.pool, {"payment_methods", entity.entity_id}, page_size, page_token,
+                                    ReadPaymentMethods);
 }
 
 }  // namespace billmesh::checkout

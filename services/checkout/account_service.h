@@ -11,6 +11,8 @@
 #include "common/auth/identity.h"
 #include "common/db/pool.h"
 #include "common/ids/id_generator.h"
+#include "services/checkout/account_page.h"
+#include "services/checkout/account_read_store.h"
 #include "services/checkout/account_store.h"
 
 namespace billmesh::checkout {
@@ -18,6 +20,21 @@ namespace billmesh::checkout {
 struct EnsuredEntity {
   EntityRow entity;
   bool created = false;
+};
+
+// How much of each list a snapshot shows.
+inline constexpr int kSnapshotInvoices = 5;
+inline constexpr int kSnapshotPayments = 5;
+inline constexpr int kSnapshotPaymentMethods = 20;
+
+// What an entity has (PRT-7).
+struct AccountSnapshot {
+  auth::ResolvedEntity entity;  // with the revision that the rest is of
+  std::optional<CustomerRow> customer;
+  std::optional<SubscriptionRow> subscription;
+  std::vector<InvoiceRow> invoices;               // newest first
+  std::vector<PaymentRow> payments;               // newest first
+  std::vector<PaymentMethodRow> payment_methods;  // the default one, then newest first
 };
 
 class AccountService {
@@ -47,7 +64,25 @@ class AccountService {
   absl::StatusOr<std::optional<SubscriptionRow>> GetSubscription(const auth::Caller& caller,
                                                                  const billing::types::v1::EntitySelector& selector);
 
+  // The next three resolve the entity with workspace.billing.read (refusals of auth::ResolveEntity) and read through
+  // the tenant's transaction.
+
+  // PRT-7, all of one revision. TRANSACTION_CONFLICT where the entity changed during each of the pool's attempts.
+  absl::StatusOr<AccountSnapshot> GetSnapshot(const auth::Caller& caller,
+                                              const billing::types::v1::EntitySelector& selector);
+
+  // Newest first. INVALID_ARGUMENT for a size or a token that ReadPageRequest refuses.
+  absl::StatusOr<Page<InvoiceRow>> ListInvoices(const auth::Caller& caller,
+                                                const billing::types::v1::EntitySelector& selector, int32_t page_size,
+                                                std::string_view page_token);
+  absl::StatusOr<Page<PaymentMethodRow>> ListPaymentMethods(const auth::Caller& caller,
+                                                            const billing::types::v1::EntitySelector& selector,
+                                                            int32_t page_size, std::string_view page_token);
+
  private:
+  absl::StatusOr<auth::ResolvedEntity> ResolveForReading(const auth::Caller& caller,
+                                                         const billing::types::v1::EntitySelector& selector);
+
   Deps deps_;
 };
 

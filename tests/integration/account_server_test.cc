@@ -70,6 +70,95 @@ TEST_F(AccountServerTest, AUserSeesWhatIsTheirsAndNothingElse) {
   EXPECT_EQ(ReasonOf(get("")), Reason::FAILURE_REASON_UNAUTHENTICATED);
 }
 
+TEST_F(AccountServerTest, TheSnapshotAndTheListsSayWhatIsStored) {
+  const std::string acme = Workspace("acme", "ann");
+  database_.LinkCustomer(acme, "cus_1");
+  database_.Admin(R"sql(
+    INSERT INTO billing.invoices (id, env, entity_id, provider, provider_invoice_id, provider_customer_id, number, status, currency,
+                                  total_minor, amount_due_minor, amount_paid_minor, amount_remaining_minor, billing_reason,
+                                  period_start, period_end, hosted_invoice_url, provider_created_at, provider_updated_at,
+                                  provider_event_id)
+    SELECT ('00000000-0000-7000-8000-00000000000' || n)::uuid, 'test', $1, 'stripe', 'in_' || n, 'cus_1', 'A-' || n, 'open', 'eur',
+           4, 3, 2, 1, 'manual', to_timestamp(10), to_timestamp(20), 'https://pay.example/i', to_timestamp(n), billing.now(), 'evt'
+    FROM generate_series(1, 2) AS n
+  )sql",
+                  {acme});
+  database_.Admin(R"sql(
+    INSERT INTO billing.payments (id, env, entity_id, provider, provider_payment_id, provider_invoice_id, invoice_id, status, currency,
+                                  amount_minor, amount_refunded_minor, failure_code, provider_created_at)
+    VALUES ('00000000-0000-7000-8000-000000000003', 'test', $1, 'stripe', 'pi_1', 'in_1', '00000000-0000-7000-8000-000000000001',
+            'failed', 'eur', 4, 1, 'card_declined', to_timestamp(3))
+  )sql",
+                  {acme});
+  database_.Admin(R"sql(
+    INSERT INTO billing.payment_methods (id, env, entity_id, provider, provider_payment_method_id, provider_customer_id, type, brand,
+                                         last4, exp_month, exp_year, wallet, provider_created_at, provider_updated_at,
+                                         provider_event_id)
+    VALUES ('00000000-0000-7000-8000-000000000004', 'test', $1, 'stripe', 'pm_1', 'cus_1', 'card', 'visa', '4242', 12, 2034, 'link',
+            to_timestamp(4), billing.now(), 'evt')
+  )sql",
+                  {acme});
+
+  pb::GetAccountSnapshotResponse snapshot;
+  const absl::Status got = Call<pb::AccountService>("edge", "ann", &pb::AccountService::Stub::GetAccountSnapshot,
+                                                    pb::GetAccountSnapshotRequest(), snapshot);
+  ASSERT_TRUE(got.ok()) << got;
+  EXPECT_EQ(snapshot.entity().entity_id(), acme);
+  EXPECT_EQ(snapshot.entity().kind(), types::ENTITY_KIND_WORKSPACE);
+  EXPECT_EQ(snapshot.customer().provider(), "stripe");
+  EXPECT_TRUE(snapshot.customer().has_linked_at());
+  EXPECT_FALSE(snapshot.has_subscription());
+  ASSERT_EQ(snapshot.invoices_size(), 2);
+  EXPECT_EQ(snapshot.invoices(0).ShortDebugString(),
+            "invoice_id: \"00000000-0000-7000-8000-000000000002\" number: \"A-2\" status: \"open\" currency: \"eur\" "
+            "total_minor: 4 amount_due_minor: 3 amount_paid_minor: 2 amount_remaining_minor: 1 billing_reason: "
+            "\"manual\" period_start { seconds: 10 } period_end { seconds: 20 } hosted_invoice_url: "
+            "\"https://pay.example/i\" created_at { seconds: 2 }");
+  ASSERT_EQ(snapshot.payments_size(), 1);
+  EXPECT_EQ(snapshot.payments(0).ShortDebugString(),
+            "payment_id: \"00000000-0000-7000-8000-000000000003\" status: \"failed\" currency: \"eur\" amount_minor: 4 "
+            "amount_refunded_minor: 1 failure_code: \"card_declined\" invoice_id: "
+            "\"00000000-0000-7000-8000-000000000001\" created_at { seconds: 3 }");
+  ASSERT_EQ(snapshot.payment_methods_size(), 1);
+  EXPECT_EQ(
+      snapshot.payment_methods(0).ShortDebugString(),
+      "payment_method_id: \"00000000-0000-7000-8000-000000000004\" type: \"card\" brand: \"visa\" last4: \"4242\" "
+      "exp_month: 12 exp_year: 2034 wallet: \"link\" created_at { seconds: 4 }");
+
+  pb::ListInvoicesRequest request;
+  request.set_page_size(1);
+  pb::ListInvoicesResponse first, second;
+  const auto list = [&](pb::ListInvoicesResponse& page) {
+    return Call<pb::AccountService>("edge", "ann", &pb::AccountService::Stub::ListInvoices, request, page);
+  };
+  ASSERT_TRUE(list(first).ok());
+  ASSERT_EQ(first.invoices_size(), 1);
+  EXPECT_EQ(first.invoices(0).number(), "A-2");
+  request.set_page_token(first.next_page_token());
+  ASSERT_TRUE(list(second).ok());
+  ASSERT_EQ(second.invoices_size(), 1);
+  EXPECT_EQ(second.invoices(0).number(), "A-1");
+  EXPECT_EQ(second.next_page_token(), "");
+  request.set_page_token("forged");
+  EXPECT_EQ(MetadataOf(list(second))["field"], "page_token");
+
+  pb::ListPaymentMethodsResponse methods;
+  EXPECT_EQ(ReasonOf(Call<pb::AccountService>("service", "", &pb::AccountService::Stub::ListPaymentMethods,
+                                              pb::ListPaymentMethodsRequest(), methods)),
+            Reason::FAILURE_REASON_INVALID_ARGUMENT)
+      << "a service names the entity";
+  ASSERT_TRUE(Call<pb::AccountService>("edge", "ann", &pb::AccountService::Stub::ListPaymentMethods,
+                                       pb::ListPaymentMethodsRequest(), methods)
+                  .ok());
+  EXPECT_EQ(methods.payment_methods_size(), 1);
+  for (const char* certificate : {"webhook", "entitlements", "reconciler"}) {
+    EXPECT_EQ(ReasonOf(Call<pb::AccountService>(certificate, "", &pb::AccountService::Stub::GetAccountSnapshot,
+                                                pb::GetAccountSnapshotRequest(), snapshot)),
+              Reason::FAILURE_REASON_PERMISSION_DENIED)
+        << certificate;
+  }
+}
+
 TEST_F(AccountServerTest, UsersMayNotMakeEntitiesOrMembersThemselves) {
   const std::string acme = Workspace("acme", "ann");
   pb::SetMemberRequest request;
