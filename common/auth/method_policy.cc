@@ -38,16 +38,29 @@ const std::vector<MethodRule>& MethodPolicy() {
       // CheckoutService
       {"/billing.checkout.v1.CheckoutService/StartCheckout", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       {"/billing.checkout.v1.CheckoutService/GetCheckout", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.CheckoutService/CancelCheckout", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.CheckoutService/RecoverOperation", {kReconciler, kOperator}, UserRule::kNoUser},
+      {"/billing.checkout.v1.CheckoutService/CreatePortalSession", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.CheckoutService/CreatePaymentLink", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.CheckoutService/CancelSubscription", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.CheckoutService/ResumeSubscription", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.CheckoutService/SetAddOn", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       // CatalogService
       {"/billing.checkout.v1.CatalogService/ListPlans", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       {"/billing.checkout.v1.CatalogService/ApplyCatalog", {kOperator}, UserRule::kNoUser},
+      {"/billing.checkout.v1.CatalogService/ExportCatalog", {kOperator}, UserRule::kNoUser},
       // AccountService
       {"/billing.checkout.v1.AccountService/EnsureEntity", {kService, kOperator}, UserRule::kNoUser},
       {"/billing.checkout.v1.AccountService/SetMember", {kService, kOperator}, UserRule::kNoUser},
       {"/billing.checkout.v1.AccountService/ListEntities", {kEdge}, UserRule::kSignedIn},
       {"/billing.checkout.v1.AccountService/GetSubscription", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.AccountService/GetAccountSnapshot", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.AccountService/ListInvoices", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.AccountService/ListPaymentMethods", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       // WebhookService
       {"/billing.webhook.v1.WebhookService/Ingest", {kEdge}, UserRule::kNoUser},
+      // ProjectionService
+      {"/billing.webhook.v1.ProjectionService/Project", {kCheckout, kReconciler}, UserRule::kNoUser},
       // EntitlementsService
       {"/billing.entitlements.v1.EntitlementsService/Check",
        {kService, kOperator, kCheckout, kWebhook, kReconciler},
@@ -67,6 +80,9 @@ const std::vector<MethodRule>& MethodPolicy() {
       // OperationsService
       {"/billing.reconciler.v1.OperationsService/ListDeadLetters", {kEdge, kOperator}, UserRule::kOperator},
       {"/billing.reconciler.v1.OperationsService/RequeueJob", {kEdge, kOperator}, UserRule::kOperator},
+      // ReconcilerService
+      {"/billing.reconciler.v1.ReconcilerService/RunScope", {kEdge, kOperator}, UserRule::kOperator},
+      {"/billing.reconciler.v1.ReconcilerService/ListRuns", {kEdge, kOperator}, UserRule::kOperator},
   };
   return *table;
 }

@@ -176,6 +176,11 @@ TEST(MethodPolicyTest, AuthorizesMethodByMethod) {
       {"/billing.reconciler.v1.OperationsService/RequeueJob", CallerKind::kEdge, staff, kAllowed},
       {"/billing.reconciler.v1.OperationsService/RequeueJob", CallerKind::kEdge, std::nullopt, kNobody},
       {"/billing.reconciler.v1.OperationsService/RequeueJob", CallerKind::kService, std::nullopt, kDenied},
+      {"/billing.reconciler.v1.ReconcilerService/RunScope", CallerKind::kEdge, user, kDenied},
+      {"/billing.reconciler.v1.ReconcilerService/RunScope", CallerKind::kEdge, staff, kAllowed},
+      {"/billing.reconciler.v1.ReconcilerService/RunScope", CallerKind::kOperator, std::nullopt, kAllowed},
+      {"/billing.reconciler.v1.ReconcilerService/RunScope", CallerKind::kService, std::nullopt, kDenied},
+      {"/billing.reconciler.v1.ReconcilerService/ListRuns", CallerKind::kEdge, user, kDenied},
       {"/billing.checkout.v1.CheckoutService/NoSuchMethod", CallerKind::kOperator, std::nullopt, kDenied},
       {"", CallerKind::kOperator, std::nullopt, kDenied},
   };

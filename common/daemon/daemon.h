@@ -1,5 +1,5 @@
-// The shape that every daemon shares: settings, logging, metrics and probes over HTTP, the database pool, the gRPC server, readiness,
-// workers, and draining on SIGTERM (CFG-4). A daemon's main is a parts list over this class.
+// The shape that every daemon shares: settings, logging, metrics and probes over HTTP, the database pool, the gRPC
+// server, readiness, workers, and draining on SIGTERM (CFG-4). A daemon's main is a parts list over this class.
 #pragma once
 
 #include <atomic>
@@ -22,11 +22,11 @@
 namespace billmesh::daemon {
 
 // The version of the schema that these binaries were written for: the highest migration (a test compares).
-inline constexpr int kSchemaVersion = 7;
+inline constexpr int kSchemaVersion = 13;
 
 // Settings that every daemon has: metrics-listen, tls-ca, tls-cert, tls-key, log-level, billing-env, drain-timeout;
-// with a database also listen, database-url, database-connections, database-prepare, user-assertion-jwks, executor-threads,
-// executor-queue, clock-skew-max.
+// with a database also listen, database-url, database-connections, database-prepare, user-assertion-jwks,
+// executor-threads, executor-queue, clock-skew-max.
 std::vector<config::Setting> CommonSettings(bool with_database);
 // CFG-2: BILLING_ENV, and the content of the TLS files; with a database also the form of DATABASE_URL and the assertion
 // keys. Checks of other settings live with them.
@@ -45,24 +45,24 @@ class Daemon {
 
   Clock& clock() { return clock_; }
   IdGenerator& ids() { return ids_; }
-  db::Pool& pool() { return *pool_; }          // only with a database
-  rpc::CallHost& calls() { return *calls_; }   // only with a database
+  db::Pool& pool() { return *pool_; }         // only with a database
+  rpc::CallHost& calls() { return *calls_; }  // only with a database
   rpc::Executor& executor() { return *executor_; }
   const rpc::TlsFiles& tls() const { return tls_; }
 
-  // Readiness (CFG-4): every check must be OK. The database, its schema version and the clock are checked already. Named for
-  // /readyz. Called every second from one thread; must be bounded in time.
+  // Readiness (CFG-4): every check must be OK. The database, its schema version and the clock are checked already.
+  // Named for /readyz. Called every second from one thread; must be bounded in time.
   void AddReadinessCheck(std::string name, std::function<absl::Status()> check);
   // ENT-8: with this, a database that is away doesn't make the daemon unready by itself; the given check decides.
   void ReplaceDatabaseReadiness(std::function<absl::Status(const absl::Status& database)> decide);
-  // A background loop: run_once is called again and again, `period` apart, from a thread of its own, until draining; it returns true
-  // to be called again at once (there is more to do). Each worker also wakes when the daemon drains.
+  // A background loop: run_once is called again and again, `period` apart, from a thread of its own, until draining; it
+  // returns true to be called again at once (there is more to do). Each worker also wakes when the daemon drains.
   void AddWorker(std::string name, absl::Duration period, std::function<bool()> run_once);
   // Runs on drain, after the servers stopped taking calls and before workers are joined.
   void OnDrain(std::function<void()> fn);
 
-  // Serves the gRPC services (none for the edge) and the probes until SIGTERM or SIGINT, then drains. Returns the exit code: 0 after
-  // a clean drain, 1 with a logged line when a port is taken or a file is broken.
+  // Serves the gRPC services (none for the edge) and the probes until SIGTERM or SIGINT, then drains. Returns the exit
+  // code: 0 after a clean drain, 1 with a logged line when a port is taken or a file is broken.
   int Serve(const std::vector<grpc::Service*>& services);
 
  private:

@@ -28,6 +28,9 @@ constexpr char kCallTimeout[] = "provider-timeout";
 constexpr char kSessionLifetime[] = "checkout-session-lifetime";
 constexpr char kReplayWindow[] = "provider-replay-window";
 constexpr char kExpiryGrace[] = "checkout-session-expires-at-grace-seconds";
+constexpr char kRefreshPause[] = "checkout-refresh-pause";
+constexpr char kRefreshTimeout[] = "checkout-refresh-timeout";
+constexpr char kWebhookAddr[] = "webhook-addr";
 constexpr size_t kMinKeySecret = 32;
 
 template <typename T>
@@ -58,6 +61,12 @@ std::vector<Setting> CheckoutSettings() {
            "how long a frozen request may be sent again (the provider keeps keys for 24h)", 1'000, 82'800'000},
           {kExpiryGrace, "CHECKOUT_SESSION_EXPIRES_AT_GRACE_SECONDS", Type::kInt, "90",
            "seconds that a session still blocks after its expiry", 0, 86'400},
+          {kRefreshPause, "CHECKOUT_REFRESH_PAUSE", Type::kDuration, "3s",
+           "how long the provider isn't asked again about a checkout that a buyer comes back to", 1'000, 60'000},
+          {kRefreshTimeout, "CHECKOUT_REFRESH_TIMEOUT", Type::kDuration, "5s",
+           "how long asking, and projecting what was bought, may take before what is stored is the answer", 500,
+           60'000},
+          {kWebhookAddr, "WEBHOOK_ADDR", Type::kAddress, std::nullopt, "host:port of the webhook daemon's gRPC server"},
       },
       settings);
   return settings;
@@ -107,6 +116,8 @@ CheckoutConfig ReadCheckoutConfig(const Config& c) {
   config.kernel_times = {c.GetDuration(kLease), c.GetDuration(kCallTimeout)};
   config.checkout_times = {c.GetDuration(kSessionLifetime), c.GetDuration(kReplayWindow),
                            absl::Seconds(c.GetInt(kExpiryGrace))};
+  config.refresh_times = {c.GetDuration(kRefreshPause), c.GetDuration(kRefreshTimeout)};
+  config.webhook_addr = c.Get(kWebhookAddr);
   return config;
 }
 

@@ -7,6 +7,7 @@
 #include "common/config/config.h"
 #include "services/checkout/checkout_action.h"
 #include "services/checkout/operation_kernel.h"
+#include "services/checkout/session_refresh.h"
 
 namespace billmesh::checkout {
 
@@ -21,6 +22,8 @@ struct CheckoutConfig {
   std::string operation_key_secret;
   KernelTimes kernel_times;
   CheckoutTimes checkout_times;
+  RefreshTimes refresh_times;
+  std::string webhook_addr;  // host:port
 };
 
 // Of a configuration that passed the checks.

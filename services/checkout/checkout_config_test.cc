@@ -41,6 +41,7 @@ class CheckoutConfigTest : public ::testing::Test {
       {"BILLING_CURRENCY", "EUR"},
       {"PUBLIC_BASE_URL", "http://127.0.0.1:8080/"},
       {"OPERATION_KEY_SECRET", std::string(32, 's')},
+      {"WEBHOOK_ADDR", "127.0.0.1:7102"},
   };
 };
 
@@ -56,6 +57,9 @@ TEST_F(CheckoutConfigTest, ReadsWhatItIsGiven) {
   EXPECT_EQ(config.checkout_times.session_lifetime, absl::Hours(23) + absl::Minutes(50));
   EXPECT_EQ(config.checkout_times.replay_window, absl::Hours(23));
   EXPECT_EQ(config.checkout_times.expiry_grace, absl::Seconds(90));
+  EXPECT_EQ(config.refresh_times.pause, absl::Seconds(3));
+  EXPECT_EQ(config.refresh_times.timeout, absl::Seconds(5));
+  EXPECT_EQ(config.webhook_addr, "127.0.0.1:7102");
 }
 
 TEST_F(CheckoutConfigTest, NamesWhatIsWrong) {
@@ -67,6 +71,9 @@ TEST_F(CheckoutConfigTest, NamesWhatIsWrong) {
   EXPECT_THAT(FaultWith("CHECKOUT_LEASE", "30s"), HasSubstr("PROVIDER_TIMEOUT"));
   EXPECT_THAT(FaultWith("CHECKOUT_SESSION_LIFETIME", "24h"), HasSubstr("CHECKOUT_SESSION_LIFETIME"));
   EXPECT_THAT(FaultWith("PROVIDER_REPLAY_WINDOW", "24h"), HasSubstr("PROVIDER_REPLAY_WINDOW"));
+  EXPECT_THAT(FaultWith("CHECKOUT_REFRESH_PAUSE", "0s"), HasSubstr("CHECKOUT_REFRESH_PAUSE"));
+  EXPECT_THAT(FaultWith("CHECKOUT_REFRESH_TIMEOUT", "2m"), HasSubstr("CHECKOUT_REFRESH_TIMEOUT"));
+  EXPECT_THAT(FaultWith("WEBHOOK_ADDR", "webhook"), HasSubstr("WEBHOOK_ADDR"));
 }
 
 TEST_F(CheckoutConfigTest, LiveNeedsALiveKeyAndHttps) {

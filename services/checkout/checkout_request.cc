@@ -49,11 +49,16 @@ absl::Status CheckClientKey(std::string_view client_key) {
   return absl::OkStatus();
 }
 
-absl::Status CheckOrder(const CheckoutOrder& order) {
-  if (order.plan_code.empty()) return Invalid("plan_code", "is required");
-  if (order.plan_code.size() > kMaxPlanCode || !IsPrintable(order.plan_code)) {
+absl::Status CheckPlanCode(std::string_view plan_code) {
+  if (plan_code.empty()) return Invalid("plan_code", "is required");
+  if (plan_code.size() > kMaxPlanCode || !IsPrintable(plan_code)) {
     return Invalid("plan_code", "must be at most 128 printable ASCII characters");
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOrder(const CheckoutOrder& order) {
+  RETURN_IF_ERROR(CheckPlanCode(order.plan_code));
   if (order.seats < 0 || order.seats > kMaxSeats) return Invalid("seats", "must be 0 to 1000000");
   RETURN_IF_ERROR(CheckPath(order.success_path, "success_path"));
   return CheckPath(order.cancel_path, "cancel_path");

@@ -22,6 +22,8 @@ inline constexpr int64_t kMaxSeats = 1'000'000;
 
 // IDEMPOTENCY_KEY_REQUIRED for an empty key, INVALID_ARGUMENT (field) unless printable ASCII within bounds.
 absl::Status CheckClientKey(std::string_view client_key);
+// INVALID_ARGUMENT (field plan_code) unless it is printable ASCII within bounds.
+absl::Status CheckPlanCode(std::string_view plan_code);
 // INVALID_ARGUMENT or REDIRECT_PATH_INVALID, with the field.
 absl::Status CheckOrder(const CheckoutOrder& order);
 

@@ -13,6 +13,13 @@ namespace v1 = billing::checkout::v1;
 
 constexpr char kStartCheckout[] = "/billing.checkout.v1.CheckoutService/StartCheckout";
 constexpr char kGetCheckout[] = "/billing.checkout.v1.CheckoutService/GetCheckout";
+constexpr char kCancelCheckout[] = "/billing.checkout.v1.CheckoutService/CancelCheckout";
+constexpr char kRecoverOperation[] = "/billing.checkout.v1.CheckoutService/RecoverOperation";
+constexpr char kCreatePortalSession[] = "/billing.checkout.v1.CheckoutService/CreatePortalSession";
+constexpr char kCreatePaymentLink[] = "/billing.checkout.v1.CheckoutService/CreatePaymentLink";
+constexpr char kCancelSubscription[] = "/billing.checkout.v1.CheckoutService/CancelSubscription";
+constexpr char kResumeSubscription[] = "/billing.checkout.v1.CheckoutService/ResumeSubscription";
+constexpr char kSetAddOn[] = "/billing.checkout.v1.CheckoutService/SetAddOn";
 
 constexpr std::array<std::pair<OperationStatus, v1::OperationStatus>, 4> kOperationStatuses = {{
     {OperationStatus::kPending, v1::OPERATION_STATUS_PENDING},
@@ -39,9 +46,31 @@ Number Convert(const Table& table, Key key) {
   return static_cast<Number>(0);
 }
 
+// A number that we don't know is none.
+CancelTiming TimingOf(v1::CancelTiming timing) {
+  if (timing == v1::CANCEL_TIMING_AT_PERIOD_END) return CancelTiming::kAtPeriodEnd;
+  return timing == v1::CANCEL_TIMING_NOW ? CancelTiming::kNow : CancelTiming::kUnset;
+}
+
 CheckoutOrder OrderOf(const v1::StartCheckoutRequest& request) {
   return {request.plan_code(), request.success_path(), request.cancel_path(), request.seats()};
 }
+CancelCheckoutOrder OrderOf(const v1::CancelCheckoutRequest& request) { return {request.operation()}; }
+PortalOrder OrderOf(const v1::CreatePortalSessionRequest& request) { return {request.return_path()}; }
+PaymentLinkOrder OrderOf(const v1::CreatePaymentLinkRequest& request) {
+  PaymentLinkOrder order;
+  order.item_code = request.item_code();
+  if (request.has_ad_hoc()) {
+    order.ad_hoc =
+        AdHocItem{request.ad_hoc().name(), request.ad_hoc().unit_amount_minor(), request.ad_hoc().currency()};
+  }
+  order.quantity = request.quantity();
+  order.success_path = request.success_path();
+  return order;
+}
+CancelSubscriptionOrder OrderOf(const v1::CancelSubscriptionRequest& request) { return {TimingOf(request.timing())}; }
+ResumeSubscriptionOrder OrderOf(const v1::ResumeSubscriptionRequest&) { return {}; }
+SetAddOnOrder OrderOf(const v1::SetAddOnRequest& request) { return {request.plan_code(), request.quantity()}; }
 
 void Fill(const CheckoutAnswer& answer, v1::StartCheckoutResponse& response) {
   response.set_operation(answer.operation);
@@ -62,21 +91,64 @@ void Fill(const CheckoutView& view, v1::GetCheckoutResponse& response) {
   if (view.expires_at.has_value()) response.mutable_expires_at()->set_seconds(absl::ToUnixSeconds(*view.expires_at));
 }
 
+void Fill(const CancelCheckoutAnswer& answer, v1::CancelCheckoutResponse& response) {
+  response.set_operation(answer.operation);
+  response.set_session_status(Convert<v1::CheckoutSessionStatus>(kSessionStatusNumbers, answer.session_status));
+}
+
+void Fill(const OperationView& view, v1::RecoverOperationResponse& response) {
+  response.set_operation_status(Convert<v1::OperationStatus>(kOperationStatuses, view.status));
+  response.set_failure_code(view.failure_code);
+}
+
+void Fill(const PortalAnswer& answer, v1::CreatePortalSessionResponse& response) {
+  response.set_operation(answer.operation);
+  response.set_url(answer.url);
+}
+
+void Fill(const PaymentLinkAnswer& answer, v1::CreatePaymentLinkResponse& response) {
+  response.set_operation(answer.operation);
+  response.set_url(answer.url);
+}
+
+// Cancelling and resuming answer alike.
+template <typename Response>
+void Fill(const SubscriptionChangeAnswer& answer, Response& response) {
+  response.set_operation(answer.operation);
+  response.set_status(answer.status);
+  response.set_cancel_at_period_end(answer.cancel_at_period_end);
+}
+
+void Fill(const SubscriptionChangeAnswer& answer, v1::SetAddOnResponse& response) {
+  response.set_operation(answer.operation);
+  response.set_status(answer.status);
+  response.set_quantity(answer.quantity);
+}
+
 }  // namespace
+
+template <typename Request, typename Response, typename Order, typename Answer>
+grpc::ServerUnaryReactor* CheckoutServer::Write(grpc::CallbackServerContext* context, const char* method,
+                                                const Request* request, Response* response,
+                                                absl::StatusOr<Answer> (checkout::CheckoutService::*use_case)(
+                                                    const auth::Caller&, const checkout::CheckoutService::Selector&,
+                                                    const std::string&, const Order&)) {
+  return rpc::Blocking(
+      calls_, context, method, [this, request, response, use_case](const rpc::CallContext& call) -> absl::Status {
+        RETURN_IF_ERROR(CheckClientKey(request->idempotency_key()));
+        const Order order = OrderOf(*request);
+        RETURN_IF_ERROR(CheckOrder(order));
+        ASSIGN_OR_RETURN(const Answer answer,
+                         (service_.*use_case)(call.caller, request->entity(), request->idempotency_key(), order));
+        Fill(answer, *response);
+        return absl::OkStatus();
+      });
+}
 
 grpc::ServerUnaryReactor* CheckoutServer::StartCheckout(grpc::CallbackServerContext* context,
                                                         const v1::StartCheckoutRequest* request,
                                                         v1::StartCheckoutResponse* response) {
-  return rpc::Blocking(
-      calls_, context, kStartCheckout, [this, request, response](const rpc::CallContext& call) -> absl::Status {
-        const CheckoutOrder order = OrderOf(*request);
-        RETURN_IF_ERROR(CheckClientKey(request->idempotency_key()));
-        RETURN_IF_ERROR(CheckOrder(order));
-        ASSIGN_OR_RETURN(const CheckoutAnswer answer,
-                         service_.StartCheckout(call.caller, request->entity(), request->idempotency_key(), order));
-        Fill(answer, *response);
-        return absl::OkStatus();
-      });
+  return Write(context, kStartCheckout, request, response, &checkout::CheckoutService::StartCheckout);
 }
 
 grpc::ServerUnaryReactor* CheckoutServer::GetCheckout(grpc::CallbackServerContext* context,
@@ -89,6 +161,52 @@ grpc::ServerUnaryReactor* CheckoutServer::GetCheckout(grpc::CallbackServerContex
                          Fill(view, *response);
                          return absl::OkStatus();
                        });
+}
+
+grpc::ServerUnaryReactor* CheckoutServer::CancelCheckout(grpc::CallbackServerContext* context,
+                                                         const v1::CancelCheckoutRequest* request,
+                                                         v1::CancelCheckoutResponse* response) {
+  return Write(context, kCancelCheckout, request, response, &checkout::CheckoutService::CancelCheckout);
+}
+
+grpc::ServerUnaryReactor* CheckoutServer::RecoverOperation(grpc::CallbackServerContext* context,
+                                                           const v1::RecoverOperationRequest* request,
+                                                           v1::RecoverOperationResponse* response) {
+  return rpc::Blocking(
+      calls_, context, kRecoverOperation, [this, request, response](const rpc::CallContext& call) -> absl::Status {
+        ASSIGN_OR_RETURN(const OperationView view, service_.RecoverOperation(call.caller, request->operation()));
+        Fill(view, *response);
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* CheckoutServer::CreatePortalSession(grpc::CallbackServerContext* context,
+                                                              const v1::CreatePortalSessionRequest* request,
+                                                              v1::CreatePortalSessionResponse* response) {
+  return Write(context, kCreatePortalSession, request, response, &checkout::CheckoutService::CreatePortalSession);
+}
+
+grpc::ServerUnaryReactor* CheckoutServer::CreatePaymentLink(grpc::CallbackServerContext* context,
+                                                            const v1::CreatePaymentLinkRequest* request,
+                                                            v1::CreatePaymentLinkResponse* response) {
+  return Write(context, kCreatePaymentLink, request, response, &checkout::CheckoutService::CreatePaymentLink);
+}
+
+grpc::ServerUnaryReactor* CheckoutServer::CancelSubscription(grpc::CallbackServerContext* context,
+                                                             const v1::CancelSubscriptionRequest* request,
+                                                             v1::CancelSubscriptionResponse* response) {
+  return Write(context, kCancelSubscription, request, response, &checkout::CheckoutService::CancelSubscription);
+}
+
+grpc::ServerUnaryReactor* CheckoutServer::ResumeSubscription(grpc::CallbackServerContext* context,
+                                                             const v1::ResumeSubscriptionRequest* request,
+                                                             v1::ResumeSubscriptionResponse* response) {
+  return Write(context, kResumeSubscription, request, response, &checkout::CheckoutService::ResumeSubscription);
+}
+
+grpc::ServerUnaryReactor* CheckoutServer::SetAddOn(grpc::CallbackServerContext* context,
+                                                   const v1::SetAddOnRequest* request, v1::SetAddOnResponse* response) {
+  return Write(context, kSetAddOn, request, response, &checkout::CheckoutService::SetAddOn);
 }
 
 }  // namespace billmesh::checkout

@@ -9,9 +9,12 @@
 #include "common/stripe/client_format.h"
 #include "common/stripe/client_prices.h"
 #include "services/checkout/account_server.h"
+#include "services/checkout/actions.h"
 #include "services/checkout/catalog_server.h"
 #include "services/checkout/checkout_config.h"
 #include "services/checkout/checkout_server.h"
+#include "services/checkout/grpc_projection_peer.h"
+#include "services/checkout/session_refresh.h"
 
 namespace billmesh {
 namespace {
@@ -41,12 +44,22 @@ int Run(const config::Config& config) {
                                     .operation_key_secret = settings.operation_key_secret,
                                     .holder = "checkout/" + daemon.ids().NewId(),
                                     .times = settings.kernel_times});
-  const checkout::CheckoutAction action({.ids = daemon.ids(),
-                                         .format = format,
-                                         .currency = settings.currency,
-                                         .public_base_url = settings.public_base_url,
-                                         .times = settings.checkout_times});
-  checkout::CheckoutService service({.pool = daemon.pool(), .kernel = kernel, .action = action, .env = settings.env});
+  const checkout::Actions actions({.ids = daemon.ids(),
+                                   .format = format,
+                                   .currency = settings.currency,
+                                   .public_base_url = settings.public_base_url,
+                                   .times = settings.checkout_times});
+  checkout::GrpcProjectionPeer projection(rpc::MakeChannel(settings.webhook_addr, daemon.tls()));
+  checkout::SessionRefresher refresher({.pool = daemon.pool(),
+                                        .clock = daemon.clock(),
+                                        .ids = daemon.ids(),
+                                        .provider = *provider,
+                                        .format = format,
+                                        .projection = projection,
+                                        .env = settings.env,
+                                        .times = settings.refresh_times});
+  checkout::CheckoutService service(
+      {.pool = daemon.pool(), .kernel = kernel, .actions = actions, .refresher = refresher, .env = settings.env});
 
   checkout::CheckoutServer checkouts(daemon.calls(), service);
   checkout::AccountServer accounts(

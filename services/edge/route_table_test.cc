@@ -64,6 +64,11 @@ TEST(RouteTableTest, KnowsTheDaemonOfEachRoute) {
     EXPECT_EQ(match->route->daemon, daemon);
   }
   EXPECT_EQ(Table().Find("GET", "/api/billing/entitlements")->route->daemon, "entitlements");
+  for (const char* path : {"/api/billing/account", "/api/billing/invoices", "/api/billing/payment-methods"}) {
+    const auto match = Table().Find("GET", path);
+    ASSERT_TRUE(match.ok()) << path;
+    EXPECT_EQ(match->route->daemon, "checkout");
+  }
 }
 
 TEST(RouteTableTest, TakesVariablesFromThePathDecoded) {

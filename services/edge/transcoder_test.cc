@@ -17,6 +17,9 @@ namespace billmesh::edge {
 namespace {
 
 constexpr char kCheckout[] = "/api/billing/checkout";
+constexpr char kCancel[] = "/api/billing/checkout/op-1/cancel";
+constexpr char kPaymentLinks[] = "/api/billing/payment-links";
+constexpr char kEnd[] = "/api/billing/subscription/cancel";
 constexpr char kEntitlements[] = "/api/billing/entitlements";
 constexpr char kDeadLetters[] = "/api/console/billing/dead-letters";
 
@@ -58,6 +61,33 @@ void ExpectMessage(const Input& input, const std::string& text) {
   ASSERT_TRUE(got.ParseFromString(*built));
   ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &want));
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(got, want)) << got.ShortDebugString();
+}
+
+TEST(TranscoderTest, MakesWritesFromBodyHeaderAndPathTogether) {
+  using billing::checkout::v1::CancelCheckoutRequest;
+  using billing::checkout::v1::CancelSubscriptionRequest;
+  using billing::checkout::v1::CreatePaymentLinkRequest;
+  using billing::checkout::v1::CreatePortalSessionRequest;
+  using billing::checkout::v1::ResumeSubscriptionRequest;
+  using billing::checkout::v1::SetAddOnRequest;
+  ExpectMessage<CancelCheckoutRequest>({"POST", kCancel, "", R"({"entity":{"workspace":"acme"}})"},
+                                       R"pb(entity { workspace: "acme" }
+                                            operation: "op-1"
+                                            idempotency_key: "key-1")pb");
+  ExpectMessage<CancelCheckoutRequest>({"POST", kCancel, "", ""}, R"pb(operation: "op-1" idempotency_key: "key-1")pb");
+  ExpectMessage<CreatePortalSessionRequest>({"POST", "/api/billing/portal", "", R"({"returnPath":"/billing"})"},
+                                            R"pb(return_path: "/billing" idempotency_key: "key-1")pb");
+  ExpectMessage<CreatePaymentLinkRequest>(
+      {"POST", kPaymentLinks, "", R"({"adHoc":{"name":"Work","unitAmountMinor":"12000","currency":"eur"}})"},
+      R"pb(ad_hoc { name: "Work" unit_amount_minor: 12000 currency: "eur" }
+           idempotency_key: "key-1")pb");
+  ExpectMessage<CancelSubscriptionRequest>({"POST", kEnd, "", R"({"timing":"CANCEL_TIMING_NOW"})"},
+                                           R"pb(timing: CANCEL_TIMING_NOW idempotency_key: "key-1")pb");
+  ExpectMessage<ResumeSubscriptionRequest>({"POST", "/api/billing/subscription/resume", "", ""},
+                                           R"pb(idempotency_key: "key-1")pb");
+  ExpectMessage<SetAddOnRequest>(
+      {"POST", "/api/billing/subscription/add-ons", "", R"({"planCode":"extra","quantity":2})"},
+      R"pb(plan_code: "extra" quantity: 2 idempotency_key: "key-1")pb");
 }
 
 TEST(TranscoderTest, MakesMessagesFromBodyHeaderQueryAndPath) {
@@ -141,6 +171,12 @@ TEST(TranscoderTest, RefusesWhatTheMessageDoesNotHaveByName) {
       {"the key in the body", {"POST", kCheckout, "", R"({"idempotencyKey":"k"})"}, kInvalid, "idempotencyKey"},
       {"the key by its other name", {"POST", kCheckout, "", R"({"idempotency_key":"k"})"}, kInvalid, "idempotencyKey"},
       {"a null key in the body", {"POST", kCheckout, "", R"({"idempotencyKey":null})"}, kInvalid, "idempotencyKey"},
+      {"the path's variable in the body", {"POST", kCancel, "", R"({"operation":"other"})"}, kInvalid, "operation"},
+      {"both of a choice",
+       {"POST", kPaymentLinks, "", R"({"itemCode":"setup","adHoc":{"name":"Work"}})"},
+       kInvalid,
+       ""},
+      {"unknown word of an enum", {"POST", kEnd, "", R"({"timing":"CANCEL_TIMING_SOON"})"}, kInvalid, "timing"},
       {"list as body", {"POST", kCheckout, "", "[]"}, kInvalid, ""},
       {"text as body", {"POST", kCheckout, "", "planCode=pro"}, kInvalid, ""},
       {"two bodies", {"POST", kCheckout, "", "{}{}"}, kInvalid, ""},
