@@ -1,7 +1,6 @@
 #include "services/webhook/audit_records.h"
 
 #include "absl/strings/str_cat.h"
-#include "common/status/strings.h"
 #include "nlohmann/json.hpp"
 
 namespace billmesh::webhook {
@@ -37,24 +36,25 @@ std::string Dump(const nlohmann::json& detail) {
 
 }  // namespace
 
-std::vector<audit::Record> AuditRecords(std::string_view env, std::string_view provider, const provider::Event& event,
-                                        const std::string& entity_id, const std::optional<std::string>& operation_key,
-                                        const Applied& applied) {
+std::vector<audit::Record> AuditRecords(const AuditOrigin& origin, const ObjectResult& result) {
+  const Applied& applied = result.applied;
   audit::Record base;
-  base.env = std::string(env);
-  base.entity_id = entity_id;
-  base.actor = absl::StrCat("provider:", AbslView(provider));
-  base.provider_event_id = event.id;
+  base.env = origin.env;
+  base.entity_id = result.entity_id;
+  base.actor = absl::StrCat("provider:", origin.provider);
+  base.provider_event_id = origin.provider_event_id;
 
   std::vector<audit::Record> records;
-  audit::Record processed = base;
-  processed.action = audit::kWebhookProcessed;
-  processed.operation_key = operation_key;
-  processed.before_digest = applied.before_digest;
-  processed.after_digest = applied.after_digest;
-  processed.detail_json =
-      Dump({{"type", event.type}, {"object_id", event.object_id.value_or("")}, {"result", applied.result}});
-  records.push_back(std::move(processed));
+  audit::Record own = base;
+  const bool fetched = !origin.provider_event_id.has_value();
+  own.action = fetched ? audit::kProjectionRefreshed : audit::kWebhookProcessed;
+  own.operation_key = result.operation_key;
+  own.before_digest = applied.before_digest;
+  own.after_digest = applied.after_digest;
+  nlohmann::json detail = {{"type", origin.type}, {"object_id", origin.object_id}, {"result", applied.result}};
+  if (fetched) detail["requested_by"] = origin.requested_by;
+  own.detail_json = Dump(detail);
+  records.push_back(std::move(own));
   for (const SessionChange& change : Joined(applied.session_changes)) {
     // An opening isn't an end of a checkout; checkout audits it itself.
     if (change.to == SessionStatus::kOpen) continue;

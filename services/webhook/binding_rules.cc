@@ -53,6 +53,19 @@ Named NamedEntity(const Found& found) {
   return named;
 }
 
+// Paid through a payment link, by whoever had it. A link sells no subscription.
+bool SoldByLink(const EventKeys& keys, const Found& found) {
+  return found.operation != nullptr && found.operation->action == kPaymentLinkAction &&
+         !keys.subscription_id.has_value();
+}
+
+// An invoice that is the entity's without a customer link: a payment link's, or a one-off that is stored already, so
+// that it stays known without its metadata.
+bool IsKnownOneOff(Owner owner, const EventKeys& keys, const Found& found) {
+  if (owner != Owner::kInvoices || keys.subscription_id.has_value()) return false;
+  return found.invoice_entity != nullptr || SoldByLink(keys, found);
+}
+
 // Why the event contradicts what is stored; null if it doesn't.
 const char* Contradiction(const EventKeys& keys, const Found& found, const Named& named, std::string_view env) {
   if (!named.agree) return "stored_entities_differ";
@@ -70,7 +83,8 @@ const char* Contradiction(const EventKeys& keys, const Found& found, const Named
     return "subscription_operation_differs";
   }
   const bool stranger = keys.customer_id.has_value() && found.customer_entity == nullptr;
-  if (stranger && found.operation && Differ(keys.customer_id, found.operation->live_customer_id)) {
+  if (stranger && found.operation && !SoldByLink(keys, found) &&
+      Differ(keys.customer_id, found.operation->live_customer_id)) {
     return "operation_customer_differs";
   }
   return nullptr;
@@ -79,16 +93,24 @@ const char* Contradiction(const EventKeys& keys, const Found& found, const Named
 }  // namespace
 
 EventKeys KeysOf(const provider::Event& event) {
-  EventKeys keys;
+  EventKeys keys = KeysOf(event.object);
   keys.customer_id = event.customer_id;
-  if (const auto* session = std::get_if<provider::CheckoutSession>(&event.object)) {
+  return keys;
+}
+
+EventKeys KeysOf(const ProviderObject& object) {
+  EventKeys keys;
+  if (const auto* session = std::get_if<provider::CheckoutSession>(&object)) {
+    keys.customer_id = session->customer_id;
     keys.session_id = session->id;
     keys.subscription_id = session->subscription_id;
     keys.correlation = session->correlation;
-  } else if (const auto* subscription = std::get_if<provider::Subscription>(&event.object)) {
+  } else if (const auto* subscription = std::get_if<provider::Subscription>(&object)) {
+    keys.customer_id = subscription->customer_id;
     keys.subscription_id = subscription->id;
     keys.correlation = subscription->correlation;
-  } else if (const auto* invoice = std::get_if<provider::Invoice>(&event.object)) {
+  } else if (const auto* invoice = std::get_if<provider::Invoice>(&object)) {
+    keys.customer_id = invoice->customer_id;
     keys.invoice_id = invoice->id;
     keys.subscription_id = invoice->subscription_id;
     keys.correlation = invoice->correlation;
@@ -112,8 +134,9 @@ Binding Bind(Owner owner, const EventKeys& keys, const Evidence& evidence, std::
   if (const char* why = Contradiction(keys, found, named, env)) {
     return {Disposition::kQuarantined, "", why, named.entity_id};
   }
-  // A subscription or invoice belongs to its customer; only a session is known by our own key alone.
-  if (owner != Owner::kCheckoutSessions && found.customer_entity == nullptr) {
+  // A subscription and its invoices belong to their customer; a session is known by our own key alone.
+  const bool needs_link = owner != Owner::kCheckoutSessions && !IsKnownOneOff(owner, keys, found);
+  if (needs_link && found.customer_entity == nullptr) {
     return {Disposition::kParked, "", kCustomerNotLinked, named.entity_id};
   }
   return {Disposition::kPending, named.entity_id, ""};

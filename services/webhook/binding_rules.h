@@ -22,6 +22,10 @@ struct EventKeys {
 };
 EventKeys KeysOf(const provider::Event& event);
 
+// An object of a kind that we read, whatever brought it.
+using ProviderObject = decltype(provider::Event::object);
+EventKeys KeysOf(const ProviderObject& object);
+
 // What is stored under such keys, in this environment.
 struct SessionFact {
   std::string entity_id;
@@ -33,6 +37,9 @@ struct SubscriptionFact {
   std::string entity_id;
   std::optional<std::string> operation_key;
 };
+// The operation whose links sell once (PRT-2); the name that request_idempotency.action holds.
+inline constexpr char kPaymentLinkAction[] = "create_payment_link";
+
 struct OperationFact {
   std::string id;
   std::string entity_id;
@@ -67,6 +74,9 @@ struct Binding {
 // Parked: nothing stored matches, or the object needs a customer link that isn't there yet. Quarantined: two things
 // stored, or something stored and the metadata, contradict each other. Ignored: nothing stored matches and the metadata
 // name another deployment of ours (TEN-1).
+//
+// What a payment link sold is bound by its operation's key, whoever paid: the payer is a customer that the provider
+// made for the payment, linked to nobody (PRT-2). A customer that is linked must be the entity's, here too.
 Binding Bind(Owner owner, const EventKeys& keys, const Evidence& evidence, std::string_view env);
 
 // The operation key of the event where it is one that we have given out; else none.

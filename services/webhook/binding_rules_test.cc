@@ -20,6 +20,8 @@ Evidence Stored() {
   evidence.operations["op_a"] = {"id_a", kA, "checkout", "pro", 1, "cus_a"};
   evidence.operations["op_b"] = {"id_b", kB, "checkout", "pro", 1, "cus_b"};
   evidence.operations["op_new"] = {"id_n", kA, "checkout", "pro", 1, std::nullopt};
+  evidence.operations["op_link"] = {"id_l", kA, "create_payment_link", std::nullopt, std::nullopt, "cus_a"};
+  evidence.operations["op_link_bare"] = {"id_m", kA, "create_payment_link", std::nullopt, std::nullopt, std::nullopt};
   return evidence;
 }
 
@@ -93,6 +95,52 @@ TEST(BindingTest, ContradictionsAreQuarantined) {
             "quarantined operation_customer_differs");
 }
 
+TEST(BindingTest, WhatAPaymentLinkSoldIsKnownByOurKeyWhoeverPaid) {
+  for (const std::string key : {"op_link", "op_link_bare"}) {
+    const provider::Correlation said = {.operation_key = key, .entity_id = kA, .env = "test"};
+    for (const auto& payer : {std::optional<std::string>("cus_stranger"), std::optional<std::string>()}) {
+      EXPECT_EQ(Verdict(Owner::kCheckoutSessions, Keys(payer, said)), kA) << key;
+      EventKeys invoice = Keys(payer, said);
+      invoice.invoice_id = "in_new";
+      EXPECT_EQ(Verdict(Owner::kInvoices, invoice), kA) << key;
+    }
+  }
+}
+
+TEST(BindingTest, APaymentLinksKeyExcusesNoOtherContradiction) {
+  provider::Correlation said = {.operation_key = "op_link", .entity_id = kB};
+  EXPECT_EQ(Verdict(Owner::kInvoices, Keys("cus_stranger", said)), "quarantined metadata_entity_differs");
+  EXPECT_EQ(Verdict(Owner::kCheckoutSessions, Keys("cus_stranger", said)), "quarantined metadata_entity_differs");
+  said = {.operation_key = "op_link", .entity_id = kA, .env = "live"};
+  EXPECT_EQ(Verdict(Owner::kInvoices, Keys("cus_stranger", said)), "quarantined metadata_env_differs");
+  said = {.operation_key = "op_link"};
+  EXPECT_EQ(Verdict(Owner::kInvoices, Keys("cus_b", said)), "quarantined stored_entities_differ");
+  EXPECT_EQ(Verdict(Owner::kCheckoutSessions, Keys("cus_b", said)), "quarantined stored_entities_differ");
+}
+
+TEST(BindingTest, APaymentLinkSellsNoSubscription) {
+  EventKeys keys = Keys("cus_stranger", {.operation_key = "op_link"});
+  keys.subscription_id = "sub_new";
+  for (const Owner owner : {Owner::kCheckoutSessions, Owner::kSubscriptions, Owner::kInvoices}) {
+    EXPECT_EQ(Verdict(owner, keys), "quarantined operation_customer_differs");
+  }
+  keys.correlation.operation_key = "op_link_bare";
+  EXPECT_EQ(Verdict(Owner::kInvoices, keys), "parked customer_not_linked");
+  EXPECT_EQ(Verdict(Owner::kSubscriptions, keys), "parked customer_not_linked");
+}
+
+TEST(BindingTest, AStoredOneOffInvoiceStaysItsEntitys) {
+  EventKeys keys = Keys("cus_stranger");
+  keys.invoice_id = "in_a";
+  EXPECT_EQ(Verdict(Owner::kInvoices, keys), kA);
+  keys.correlation.entity_id = kB;
+  EXPECT_EQ(Verdict(Owner::kInvoices, keys), "quarantined metadata_entity_differs");
+  keys = Keys("cus_stranger");
+  keys.invoice_id = "in_a";
+  keys.subscription_id = "sub_new";
+  EXPECT_EQ(Verdict(Owner::kInvoices, keys), "parked customer_not_linked");
+}
+
 TEST(BindingTest, AnotherDeploymentsEventIsIgnoredOnlyWhereNothingStoredMatches) {
   EXPECT_EQ(Verdict(Owner::kSubscriptions, Keys("cus_unknown", {.env = "staging"})), "ignored environment_mismatch");
   EXPECT_EQ(Verdict(Owner::kSubscriptions, Keys("cus_unknown", {.env = "test"})), "parked nothing_stored_matches");
@@ -130,6 +178,18 @@ TEST(BindingTest, KeysComeFromEachKindOfObject) {
   EXPECT_EQ(keys.invoice_id, "in_1");
   EXPECT_EQ(keys.subscription_id, "sub_1");
   EXPECT_FALSE(keys.session_id.has_value());
+  EXPECT_EQ(keys.customer_id, "cus_1");
+}
+
+TEST(BindingTest, AnObjectWithoutAnEventNamesItsCustomerItself) {
+  provider::CheckoutSession session;
+  provider::Subscription subscription;
+  provider::Invoice invoice;
+  session.customer_id = subscription.customer_id = invoice.customer_id = "cus_2";
+  for (const ProviderObject& object :
+       {ProviderObject(session), ProviderObject(subscription), ProviderObject(invoice)}) {
+    EXPECT_EQ(KeysOf(object).customer_id, "cus_2");
+  }
 }
 
 TEST(BindTest, ALogCanSayWhomAnUnboundEventSpeaksOf) {

@@ -11,14 +11,13 @@
 namespace billmesh::webhook {
 
 EventBatch::EventBatch(const BatchSettings& settings, IdGenerator& ids, const std::vector<Incoming>& events)
-    : settings_(settings), ids_(ids), events_(events) {}
+    : settings_(settings), ids_(ids), events_(events), objects_(settings.env, settings.provider, ids) {}
 
 absl::StatusOr<BatchOutcome> EventBatch::Run(db::Tx& tx) {
   RETURN_IF_ERROR(Admit(tx));
   RouteAll();
-  RETURN_IF_ERROR(BindAll(tx));
-  RETURN_IF_ERROR(LoadAll(tx));
-  ApplyAll();
+  AddObjects();
+  RETURN_IF_ERROR(objects_.Apply(tx));
   SettleAll();
   RETURN_IF_ERROR(WriteAll(tx));
   return TakeOutcome();
@@ -85,74 +84,15 @@ void EventBatch::RouteAll() {
     work.owner = routed.owner;
     work.result.disposition = routed.disposition;
     work.result.reason = std::move(routed.reason);
-    if (routed.disposition == Disposition::kPending) work.keys = KeysOf(work.incoming->event);
   }
 }
 
-absl::Status EventBatch::BindAll(db::Tx& tx) {
-  EvidenceQuery query;
-  bool any = false;
-  for (const Work& work : work_) {
-    if (work.result.disposition != Disposition::kPending) continue;
-    query.Add(work.keys);
-    any = true;
-  }
-  if (!any) return absl::OkStatus();
-  ASSIGN_OR_RETURN(evidence_, LoadEvidence(tx, settings_.provider, settings_.env, query));
+// Those that Route left pending go into the projection.
+void EventBatch::AddObjects() {
   for (Work& work : work_) {
     if (work.result.disposition != Disposition::kPending) continue;
-    Binding binding = Bind(work.owner, work.keys, evidence_, settings_.env);
-    work.result.disposition = binding.disposition;
-    work.result.reason = std::move(binding.reason);
-    work.result.entity_id = std::move(binding.entity_id);
-    work.result.correlated_entity_id = std::move(binding.correlated_entity_id);
-    work.result.operation_key = KnownOperation(work.keys, evidence_);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status EventBatch::LoadAll(db::Tx& tx) {
-  std::set<std::string> entities;
-  EvidenceQuery touched;
-  for (const Work& work : work_) {
-    if (work.result.disposition != Disposition::kPending) continue;
-    entities.insert(work.result.entity_id);
-    EventKeys keys = work.keys;
-    // An invoice writes nothing but itself: its subscription needn't be loaded.
-    if (work.owner == Owner::kInvoices) keys.subscription_id.reset();
-    touched.Add(keys);
-  }
-  const std::vector<std::string> ids(entities.begin(), entities.end());
-  RETURN_IF_ERROR(LockEntities(tx, ids));
-  ASSIGN_OR_RETURN(states_, LoadStates(tx, settings_.provider, ids, touched));
-  return absl::OkStatus();
-}
-
-Applied EventBatch::ApplyOne(const Work& work, EntityState& state) {
-  const provider::Event& event = work.incoming->event;
-  ApplyContext context;
-  context.version = {event.created_at, event.id};
-  context.operation_key = work.result.operation_key;
-  context.new_row_id = ids_.NewId();
-  if (context.operation_key.has_value()) {
-    const auto at = evidence_.operations.find(*context.operation_key);
-    if (at != evidence_.operations.end()) context.operation = &at->second;
-  }
-  if (const auto* session = std::get_if<provider::CheckoutSession>(&event.object)) {
-    return ApplyCheckoutSession(state, *session, context);
-  }
-  if (const auto* subscription = std::get_if<provider::Subscription>(&event.object)) {
-    return ApplySubscription(state, *subscription, context);
-  }
-  return ApplyInvoice(state, std::get<provider::Invoice>(event.object), context);
-}
-
-void EventBatch::ApplyAll() {
-  for (Work& work : work_) {
-    if (work.result.disposition != Disposition::kPending) continue;
-    work.result.applied = ApplyOne(work, states_.at(work.result.entity_id));
-    work.result.disposition = work.result.applied.disposition;
-    work.result.reason = work.result.applied.reason;
+    const provider::Event& event = work.incoming->event;
+    objects_.Add({work.owner, &event.object, KeysOf(event), {event.created_at, event.id}, &work.result});
   }
 }
 
@@ -180,14 +120,10 @@ void EventBatch::SettleAll() {
 }
 
 absl::Status EventBatch::WriteAll(db::Tx& tx) {
-  ASSIGN_OR_RETURN(outcome_.duplicates, WriteStates(tx, ids_, settings_.env, settings_.provider, states_));
+  ASSIGN_OR_RETURN(outcome_.duplicates, objects_.Write(tx));
   RETURN_IF_ERROR(WriteEvents(tx));
   RETURN_IF_ERROR(WriteAudit(tx));
-  std::vector<std::string> changed;
-  for (const auto& [entity_id, state] : states_) {
-    if (state.ContentChanged()) changed.push_back(entity_id);
-  }
-  ASSIGN_OR_RETURN(outcome_.changes, BumpRevisions(tx, changed));
+  ASSIGN_OR_RETURN(outcome_.changes, objects_.BumpChanged(tx));
   return absl::OkStatus();
 }
 
@@ -207,9 +143,9 @@ absl::Status EventBatch::WriteAudit(db::Tx& tx) {
   std::vector<audit::Record> records;
   for (const Work& work : work_) {
     if (work.result.disposition != Disposition::kProcessed) continue;
-    std::vector<audit::Record> own =
-        AuditRecords(settings_.env, settings_.provider, work.incoming->event, work.result.entity_id,
-                     work.result.operation_key, work.result.applied);
+    const provider::Event& event = work.incoming->event;
+    std::vector<audit::Record> own = AuditRecords(
+        {settings_.env, settings_.provider, event.type, event.object_id.value_or(""), event.id, ""}, work.result);
     std::move(own.begin(), own.end(), std::back_inserter(records));
   }
   return audit::Append(tx, ids_, records);

@@ -2,10 +2,8 @@
 // events that a worker takes up later, and for batches of one.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -17,9 +15,7 @@
 #include "common/provider/objects.h"
 #include "common/telemetry/log.h"
 #include "services/webhook/event_store.h"
-#include "services/webhook/projection_read_store.h"
-#include "services/webhook/projection_rules.h"
-#include "services/webhook/projection_write_store.h"
+#include "services/webhook/object_batch.h"
 
 namespace billmesh::webhook {
 
@@ -32,15 +28,8 @@ struct Incoming {
 };
 
 // What became of one event.
-struct EventResult {
+struct EventResult : ObjectResult {
   bool duplicate = false;
-  Disposition disposition = Disposition::kPending;
-  std::string reason;
-  Applied applied;  // when processed
-  std::string entity_id;
-  // Of one that isn't bound though something stored speaks of it: whom that names. For logs only.
-  std::string correlated_entity_id;
-  std::optional<std::string> operation_key;
 };
 
 // What became of a batch: results in the order of the events, and what is told to others once it's committed.
@@ -75,7 +64,6 @@ class EventBatch {
     const Incoming* incoming;
     EventRecord record;
     Owner owner = Owner::kNone;
-    EventKeys keys;
     EventResult result;
   };
 
@@ -83,10 +71,7 @@ class EventBatch {
   absl::Status AdmitNew(db::Tx& tx);
   absl::Status AdmitStored(db::Tx& tx);
   void RouteAll();
-  absl::Status BindAll(db::Tx& tx);
-  absl::Status LoadAll(db::Tx& tx);
-  void ApplyAll();
-  Applied ApplyOne(const Work& work, EntityState& state);
+  void AddObjects();
   void SettleAll();
   absl::Status WriteAll(db::Tx& tx);
   absl::Status WriteEvents(db::Tx& tx);
@@ -99,8 +84,7 @@ class EventBatch {
   std::vector<Work> work_;
   std::unordered_map<std::string, size_t> work_of_event_;             // by provider event id
   std::unordered_map<std::string, Disposition> earlier_disposition_;  // of duplicates
-  Evidence evidence_;
-  std::map<std::string, EntityState> states_;
+  ObjectBatch objects_;
   BatchOutcome outcome_;
 };
 

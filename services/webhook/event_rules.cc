@@ -3,6 +3,10 @@
 #include <array>
 #include <tuple>
 
+#include "absl/strings/str_cat.h"
+#include "common/crypto/crypto.h"
+#include "common/status/strings.h"
+
 namespace billmesh::webhook {
 namespace {
 
@@ -19,6 +23,10 @@ constexpr std::array<DispositionRow, 7> kDispositions = {{
     {Disposition::kFailed, "failed"},
     {Disposition::kDead, "dead"},
 }};
+
+// Begins the mark of a fetched version. Event ids hold no space.
+constexpr std::string_view kFetchedMark = "fetched ";
+constexpr size_t kMarkDigits = 32;  // of the SHA-256: 128 bits
 
 // Whether the event holds the object that its type promises.
 bool HoldsObjectOf(Owner owner, const provider::Event& event) {
@@ -114,15 +122,24 @@ Routed Route(const provider::Event& event, bool livemode) {
   return Routed{Disposition::kPending, "", rule->owner};
 }
 
+Version FetchedVersion(absl::Time provider_date, std::string_view object_json) {
+  return {absl::FromUnixSeconds(absl::ToUnixSeconds(provider_date)),
+          absl::StrCat(AbslView(kFetchedMark), crypto::Sha256Hex(object_json).substr(0, kMarkDigits))};
+}
+
+bool IsFetched(const Version& version) { return version.event_id.compare(0, kFetchedMark.size(), kFetchedMark) == 0; }
+
 bool Wins(const Precedence& incoming, const Precedence& stored) {
   const auto key = [](const Precedence& p) {
-    return std::make_tuple(p.stage, p.version.at.value_or(absl::InfinitePast()), std::string_view(p.version.event_id));
+    return std::make_tuple(p.stage, p.version.at.value_or(absl::InfinitePast()), !IsFetched(p.version),
+                           std::string_view(p.version.event_id));
   };
   return key(incoming) > key(stored);
 }
 
 bool IsTie(const Precedence& incoming, const Precedence& stored) {
   return incoming.stage == stored.stage && incoming.version.at == stored.version.at &&
+         IsFetched(incoming.version) == IsFetched(stored.version) &&
          incoming.version.event_id != stored.version.event_id;
 }
 

@@ -39,6 +39,7 @@ inline constexpr char kTypeNotKept[] = "type_not_kept";
 inline constexpr char kObjectWithoutId[] = "object_without_id";
 inline constexpr char kNotOurCheckout[] = "not_our_checkout";
 inline constexpr char kSessionModeNotKept[] = "session_mode_not_kept";
+inline constexpr char kPaymentLinkSession[] = "payment_link_session";  // what was paid is its invoice (PRT-2)
 
 struct Routed {
   // kPending: to be bound and applied now. Else it stays as it is, for the reason.
@@ -50,15 +51,27 @@ struct Routed {
 // Where an event goes before anything stored is looked at. `livemode` is the deployment's (TEN-1).
 Routed Route(const provider::Event& event, bool livemode);
 
+// The version of a snapshot that was fetched: the answer's Date cut to whole seconds, as events are dated, and a mark
+// made of the object's bytes: the same answer again is the same version.
+Version FetchedVersion(absl::Time provider_date, std::string_view object_json);
+bool IsFetched(const Version& version);
+
 // The merge rule (WHK-5), one total order for every object and every source: the stage of life, then the provider's
-// time, then the event's id. Whatever order versions arrive in, the greatest stays.
+// time, then the source, then the event's id. Whatever order versions arrive in, the greatest stays.
+//
+// The source decides within one second: an event wins over a fetched snapshot. If the event came before the fetch, the
+// snapshot shows what the event did, and taking the event says the same; if it came after, only the event knows. So the
+// event is never the wrong choice, while the snapshot would be whenever the object changed later in the second of the
+// fetch. Should several events share that second, they tie among themselves as they would without the snapshot. Two
+// snapshots of one second are settled by their marks, so that their order of arrival doesn't count.
 struct Precedence {
   Stage stage = Stage::kUnknown;
   Version version;
 };
 // Whether the incoming version replaces the stored one. False for the same version.
 bool Wins(const Precedence& incoming, const Precedence& stored);
-// Two different versions that only their event ids tell apart: which is the truth, the provider knows.
+// Two different versions of one kind of source that only event ids or marks tell apart: which is the truth, the
+// provider knows.
 bool IsTie(const Precedence& incoming, const Precedence& stored);
 
 }  // namespace billmesh::webhook

@@ -108,8 +108,43 @@ TEST(MergeRuleTest, EqualTimesAreSettledByTheEventsId) {
   EXPECT_FALSE(Wins(At(Stage::kLive, 100, "evt_a"), stored));
   EXPECT_TRUE(IsTie(At(Stage::kLive, 100, "evt_n"), stored));
   EXPECT_TRUE(IsTie(At(Stage::kLive, 100, "evt_a"), stored));
-  EXPECT_TRUE(Wins(At(Stage::kLive, 100, "evt_a"), At(Stage::kLive, 100, "")))
-      << "an event beats a snapshot of its second";
+}
+
+Precedence Fetched(Stage stage, int64_t at, const std::string& object) {
+  return {stage, FetchedVersion(absl::FromUnixSeconds(at), object)};
+}
+
+TEST(MergeRuleTest, AFetchedSnapshotIsDatedByTheWholeSecondAndMarkedByItsBytes) {
+  const Version version = FetchedVersion(absl::FromUnixMillis(100'900), "{}");
+  EXPECT_EQ(version.at, absl::FromUnixSeconds(100));
+  EXPECT_TRUE(IsFetched(version));
+  EXPECT_EQ(version, FetchedVersion(absl::FromUnixSeconds(100), "{}")) << "the same answer again is the same version";
+  EXPECT_FALSE(version == FetchedVersion(absl::FromUnixSeconds(100), "{ }"));
+  EXPECT_FALSE(IsFetched(At(Stage::kLive, 100, "evt_1").version));
+  EXPECT_FALSE(IsFetched(At(Stage::kLive, 100, "fetched").version)) << "an event of such an id is an event";
+  EXPECT_FALSE(IsFetched(Version())) << "neither is a row that nothing of the provider's wrote";
+}
+
+TEST(MergeRuleTest, AFetchedSnapshotWinsOverEarlierEventsAndLosesToThoseOfItsSecondAndLater) {
+  const Precedence fetched = Fetched(Stage::kLive, 100, "{}");
+  for (const char* id : {"!", "evt_a", "fetched", "~~"}) {
+    EXPECT_TRUE(Wins(fetched, At(Stage::kLive, 99, id))) << id;
+    EXPECT_FALSE(Wins(fetched, At(Stage::kLive, 100, id))) << id;
+    EXPECT_TRUE(Wins(At(Stage::kLive, 100, id), fetched))
+        << id << ": whatever the event's id, of one second it's the event";
+    EXPECT_TRUE(Wins(At(Stage::kLive, 101, id), fetched)) << id;
+    EXPECT_FALSE(IsTie(At(Stage::kLive, 100, id), fetched)) << "the source decides, not the id";
+  }
+  EXPECT_FALSE(Wins(fetched, fetched)) << "the same again";
+  EXPECT_TRUE(Wins(fetched, At(Stage::kLive, std::nullopt, ""))) << "a row of checkout's own";
+  EXPECT_TRUE(Wins(Fetched(Stage::kEnded, 50, "{}"), At(Stage::kLive, 100, "evt"))) << "an end is taken at any date";
+  EXPECT_FALSE(Wins(Fetched(Stage::kLive, 200, "{}"), At(Stage::kEnded, 100, "evt"))) << "and never left";
+}
+
+TEST(MergeRuleTest, TwoSnapshotsOfOneSecondAreSettledByTheirMarks) {
+  const Precedence a = Fetched(Stage::kLive, 100, "a"), b = Fetched(Stage::kLive, 100, "b");
+  EXPECT_NE(Wins(a, b), Wins(b, a));
+  EXPECT_TRUE(IsTie(a, b)) << "which is the truth, only the provider knows";
 }
 
 TEST(MergeRuleTest, TheStageOfLifeComesFirst) {
@@ -128,8 +163,10 @@ TEST(MergeRuleTest, AnyOrderEndsInTheSameVersion) {
   for (int round = 0; round < 200; ++round) {
     std::vector<Precedence> versions;
     for (int i = 0; i < 8; ++i) {
-      versions.push_back(
-          At(stages[random() % 4], static_cast<int64_t>(random() % 3), std::string(1, static_cast<char>('a' + i))));
+      const Stage stage = stages[random() % 4];
+      const auto at = static_cast<int64_t>(random() % 3);
+      const std::string name(1, static_cast<char>('a' + i));
+      versions.push_back(random() % 2 == 0 ? At(stage, at, name) : Fetched(stage, at, name));
     }
     std::optional<Precedence> left;
     for (int order = 0; order < 20; ++order) {

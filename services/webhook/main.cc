@@ -11,6 +11,7 @@
 #include "services/webhook/change_notifier.h"
 #include "services/webhook/event_worker.h"
 #include "services/webhook/ingest_batcher.h"
+#include "services/webhook/projection_server.h"
 #include "services/webhook/secret_reloader.h"
 #include "services/webhook/webhook_config.h"
 #include "services/webhook/webhook_server.h"
@@ -45,6 +46,8 @@ int Run(const config::Config& config) {
   webhook::GrpcChangeNotifier notifier(rpc::MakeChannel(settings.entitlements_addr, daemon.tls()),
                                        settings.hint_timeout);
   webhook::WebhookService service({.pool = daemon.pool(), .ids = daemon.ids(), .notifier = notifier}, settings.batch);
+  webhook::ProjectionService projection(
+      {.pool = daemon.pool(), .ids = daemon.ids(), .notifier = notifier, .source = source}, settings.batch);
   webhook::IngestBatcher batcher(
       settings.batcher, daemon.clock(),
       [&service](const std::vector<webhook::Incoming>& events) { return service.Apply(events); });
@@ -52,6 +55,8 @@ int Run(const config::Config& config) {
                               settings.worker);
   webhook::WebhookServer server(
       {.calls = daemon.calls(), .clock = daemon.clock(), .source = source, .batcher = batcher});
+  webhook::ProjectionServer projection_server(
+      {.calls = daemon.calls(), .service = projection, .provider = source.name()});
 
   telemetry::SetGaugeCallback("billmesh_webhook_queued", "Deliveries that wait for a batch", {},
                               [&batcher] { return static_cast<double>(batcher.queued()); });
@@ -69,7 +74,7 @@ int Run(const config::Config& config) {
     return false;
   });
   daemon.OnDrain([&batcher] { batcher.Stop(); });
-  return daemon.Serve({&server});
+  return daemon.Serve({&server, &projection_server});
 }
 
 }  // namespace

@@ -146,7 +146,7 @@ absl::Status LoadInvoices(db::Tx& tx, std::string_view provider, const std::vect
     row.id = r.Text(0);
     row.entity_id = r.Text(1);
     row.provider_invoice_id = r.Text(2);
-    row.provider_customer_id = r.Text(3);
+    row.provider_customer_id = r.OptText(3);
     row.provider_subscription_id = r.OptText(4);
     row.number = r.OptText(5);
     row.status = InvoiceStatusFromName(r.View(6));
@@ -246,6 +246,16 @@ absl::Status LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids
   )sql",
             {Param::TextArray(entity_ids)})
       .status();
+}
+
+absl::StatusOr<std::map<std::string, int64_t>> ReadRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids) {
+  std::map<std::string, int64_t> revisions;
+  if (entity_ids.empty()) return revisions;
+  ASSIGN_OR_RETURN(const db::Result rows,
+                   tx.Exec("SELECT e.id, e.revision FROM billing.entities e WHERE e.id = ANY ($1::uuid[])",
+                           {Param::TextArray(entity_ids)}));
+  for (int i = 0; i < rows.size(); ++i) revisions.emplace(rows[i].Text(0), rows[i].Int(1));
+  return revisions;
 }
 
 absl::StatusOr<std::map<std::string, EntityState>> LoadStates(db::Tx& tx, std::string_view provider,

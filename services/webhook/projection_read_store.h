@@ -31,6 +31,9 @@ absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std
 // What they guard must be read by a later statement.
 absl::Status LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids);
 
+// The revisions of locked entities, by id; after BumpRevisions the new ones.
+absl::StatusOr<std::map<std::string, int64_t>> ReadRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids);
+
 // The touched rows of locked entities, and what the rules need beside them: live subscriptions with their items,
 // blocking sessions. Every entity of the list is in the answer.
 absl::StatusOr<std::map<std::string, EntityState>> LoadStates(db::Tx& tx, std::string_view provider,

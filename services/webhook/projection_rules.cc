@@ -231,7 +231,10 @@ void ReconcileSessions(EntityState& state, std::vector<SessionChange>& changes) 
 
 Applied ApplyCheckoutSession(EntityState& state, const provider::CheckoutSession& session,
                              const ApplyContext& context) {
-  if (session.mode != kSubscriptionMode) return Refuse(Disposition::kIgnored, kSessionModeNotKept);
+  if (session.mode != kSubscriptionMode) {
+    const bool of_link = context.operation != nullptr && context.operation->action == kPaymentLinkAction;
+    return Refuse(Disposition::kIgnored, of_link ? kPaymentLinkSession : kSessionModeNotKept);
+  }
   const SessionWord* word = FindSessionWord(session.status);
   if (word == nullptr) return Refuse(Disposition::kFailed, kUnknownStatus);
   TrackedSession* tracked = FindSession(state, session.id, context.operation_key);
@@ -311,7 +314,6 @@ Applied ApplySubscription(EntityState& state, const provider::Subscription& subs
 Applied ApplyInvoice(EntityState& state, const provider::Invoice& invoice, const ApplyContext& context) {
   const InvoiceStatusRow* word = FindInvoiceWord(invoice.status);
   if (word == nullptr) return Refuse(Disposition::kFailed, kUnknownStatus);
-  if (!invoice.customer_id.has_value()) return Refuse(Disposition::kFailed, kNoCustomer);
   Applied applied;
   std::optional<InvoiceRow> before;
   const auto at = std::find_if(state.invoices.begin(), state.invoices.end(),
@@ -334,7 +336,7 @@ Applied ApplyInvoice(EntityState& state, const provider::Invoice& invoice, const
     }
   }
   InvoiceRow& row = tracked->row;
-  row.provider_customer_id = *invoice.customer_id;
+  row.provider_customer_id = context.linked_customer_id;
   row.provider_subscription_id = invoice.subscription_id;
   row.number = invoice.number;
   row.status = word->status;

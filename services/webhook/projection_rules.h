@@ -31,6 +31,8 @@ struct ApplyContext {
   // The operation that it carries, where it's one of ours; and what is stored about it, where its row is still there.
   std::optional<std::string> operation_key;
   const OperationFact* operation = nullptr;
+  // The customer that it names, where that is linked to the entity.
+  std::optional<std::string> linked_customer_id;
   // For the row, should it be new.
   std::string new_row_id;
 };
@@ -51,6 +53,17 @@ struct Applied {
 inline constexpr char kApplied[] = "applied";
 inline constexpr char kUnchanged[] = "unchanged";
 inline constexpr char kStale[] = "stale";
+
+// What became of one object, whatever brought it.
+struct ObjectResult {
+  Disposition disposition = Disposition::kPending;
+  std::string reason;
+  Applied applied;  // when processed
+  std::string entity_id;
+  // Of one that isn't bound though something stored speaks of it: whom that names. For logs only.
+  std::string correlated_entity_id;
+  std::optional<std::string> operation_key;
+};
 
 // Reasons of a failed event.
 inline constexpr char kUnknownStatus[] = "unknown_status";

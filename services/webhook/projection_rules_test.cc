@@ -191,6 +191,11 @@ TEST(SessionRuleTest, WhatIsNotOurCheckoutIsIgnoredByName) {
   provider::CheckoutSession payment = Session("complete");
   payment.mode = "payment";
   EXPECT_EQ(ApplyCheckoutSession(state, payment, Context(1, "e")).reason, kSessionModeNotKept);
+  const OperationFact link = {"op_id", "e", kPaymentLinkAction, std::nullopt, std::nullopt, std::nullopt};
+  ApplyContext of_link = Context(1, "e");
+  of_link.operation = &link;
+  EXPECT_EQ(ApplyCheckoutSession(state, payment, of_link).reason, kPaymentLinkSession);
+  EXPECT_EQ(ApplyCheckoutSession(state, Session("complete"), of_link).reason, kNotOurCheckout);
   EXPECT_EQ(ApplyCheckoutSession(state, Session("half_done"), Context(1, "e")).disposition, Disposition::kFailed);
   EXPECT_TRUE(state.sessions.empty());
 }
@@ -322,7 +327,48 @@ TEST(InvoiceRuleTest, FollowsItsLife) {
   EXPECT_EQ(ApplyInvoice(state, invoice, Unknown(99, "evt_4")).reason, kUnknownStatus);
 }
 
-// Invariant 7 in small: one life, every order of its events with repeats, one projection.
+TEST(InvoiceRuleTest, NamesItsCustomerOnlyWhereThatIsLinked) {
+  EntityState state = Empty();
+  provider::Invoice invoice;
+  invoice.id = "in_1";
+  invoice.customer_id = "cus_payer";
+  invoice.status = "open";
+  EXPECT_STREQ(ApplyInvoice(state, invoice, Unknown(10, "evt_1")).result, kApplied);
+  EXPECT_EQ(state.invoices.at(0).row.provider_customer_id, std::nullopt);
+  ApplyContext linked = Unknown(11, "evt_2");
+  linked.linked_customer_id = "cus_payer";
+  EXPECT_STREQ(ApplyInvoice(state, invoice, linked).result, kApplied);
+  EXPECT_EQ(state.invoices.at(0).row.provider_customer_id, "cus_payer");
+}
+
+ApplyContext FetchedAt(int64_t at, const std::string& object, const std::string& operation_key = "op_1") {
+  ApplyContext context = Context(at, "fetch_" + object, operation_key);
+  context.version = FetchedVersion(At(at), object);
+  return context;
+}
+
+TEST(FetchedRuleTest, ALateEventOfBeforeTheFetchChangesNothingAndOneOfAfterItWins) {
+  EntityState state = Empty();
+  ApplySubscription(state, Subscription("incomplete"), Context(10, "evt_1"));
+  EXPECT_STREQ(ApplySubscription(state, Subscription("past_due"), FetchedAt(20, "f")).result, kApplied);
+  EXPECT_STREQ(ApplySubscription(state, Subscription("past_due"), FetchedAt(20, "f")).result, kStale)
+      << "the same again";
+  EXPECT_STREQ(ApplySubscription(state, Subscription("active"), Context(19, "evt_2")).result, kStale);
+  EXPECT_EQ(TheSubscription(state).status, SubscriptionStatus::kPastDue);
+  EXPECT_STREQ(ApplySubscription(state, Subscription("active"), Context(20, "evt_3")).result, kApplied);
+  EXPECT_EQ(TheSubscription(state).status, SubscriptionStatus::kActive);
+}
+
+TEST(FetchedRuleTest, TheSameContentOfALaterDateMovesTheVersionAlone) {
+  EntityState state = Empty();
+  ApplySubscription(state, Subscription("active"), Context(10, "evt_1"));
+  state.subscriptions[0].stored = state.subscriptions[0].row;
+  EXPECT_STREQ(ApplySubscription(state, Subscription("active"), FetchedAt(20, "f")).result, kUnchanged);
+  EXPECT_TRUE(state.subscriptions[0].Written()) << "else an older event that comes later would win";
+  EXPECT_FALSE(state.ContentChanged());
+}
+
+// Invariant 7 in small: one life, every order of its events and fetches with repeats, one projection.
 TEST(ConvergenceTest, AnyOrderOfALifesEventsEndsInTheSameRows) {
   using Step = std::function<void(EntityState&)>;
   const std::vector<Step> life = {
@@ -332,6 +378,11 @@ TEST(ConvergenceTest, AnyOrderOfALifesEventsEndsInTheSameRows) {
       [](EntityState& s) { ApplyCheckoutSession(s, Session("complete", "paid"), Context(12, "evt_d")); },
       [](EntityState& s) { ApplySubscription(s, Subscription("active", "sub_0", 7), Unknown(15, "evt_e")); },
       [](EntityState& s) { ApplySubscription(s, Subscription("past_due"), Context(20, "evt_f")); },
+      [](EntityState& s) { ApplySubscription(s, Subscription("past_due"), FetchedAt(20, "f1")); },
+      [](EntityState& s) { ApplySubscription(s, Subscription("unpaid"), FetchedAt(20, "f2")); },
+      [](EntityState& s) { ApplySubscription(s, Subscription("unpaid"), FetchedAt(25, "f3")); },
+      [](EntityState& s) { ApplyCheckoutSession(s, Session("complete", "paid"), FetchedAt(11, "f4")); },
+      [](EntityState& s) { ApplySubscription(s, Subscription("active", "sub_0", 7), FetchedAt(15, "f5")); },
       [](EntityState& s) { ApplySubscription(s, Subscription("canceled"), Unknown(30, "evt_g")); },
       [](EntityState& s) { ApplySubscription(s, Subscription("active"), Context(30, "evt_h")); },
   };

@@ -180,8 +180,8 @@ absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider,
 }
 
 absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view provider, const States& states) {
-  Texts id, entity, invoice, customer, status, currency, event;
-  OptTexts subscription, number, reason, url;
+  Texts id, entity, invoice, status, currency, event;
+  OptTexts customer, subscription, number, reason, url;
   Ints total, due, paid, remaining, attempts;
   Times start, end, created, updated;
   for (const auto& [entity_id, state] : states) {

@@ -79,8 +79,8 @@ InvoiceStatus InvoiceStatusFromName(std::string_view stored);
 
 inline bool HasEnded(SubscriptionStatus status) { return RowOf(status).stage == Stage::kEnded; }
 
-// What a row was last written from (WHK-5): the provider's time, and the event's id; empty for a snapshot that we
-// fetched.
+// What a row was last written from (WHK-5): the provider's time, and the event's id. Of a snapshot that we fetched: the
+// answer's Date, and a mark that no event's id can equal (FetchedVersion in event_rules.h).
 struct Version {
   std::optional<absl::Time> at;
   std::string event_id;
@@ -138,7 +138,7 @@ struct InvoiceRow {
   std::string id;
   std::string entity_id;
   std::string provider_invoice_id;
-  std::string provider_customer_id;
+  std::optional<std::string> provider_customer_id;  // none: not linked to the entity; then it is a one-off
   std::optional<std::string> provider_subscription_id;
   std::optional<std::string> number;
   InvoiceStatus status = InvoiceStatus::kDraft;

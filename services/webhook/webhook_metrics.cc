@@ -41,6 +41,12 @@ void CountBatch(size_t events) {
   batched.Add(static_cast<double>(events));
 }
 
+void CountProjected(std::string_view kind, std::string_view outcome) {
+  telemetry::GetCounter("billmesh_webhook_projected_objects_total", "Fetched objects and what became of them",
+                        {{"kind", std::string(kind)}, {"outcome", std::string(outcome)}})
+      .Add();
+}
+
 void ObserveLag(absl::Duration lag) {
   static auto& seconds =
       telemetry::GetHistogram("billmesh_webhook_lag_seconds", "From an event's receipt to the commit that applied it");

@@ -30,13 +30,16 @@ void CountSignatureFailure(const std::string& cause);
 // billmesh_webhook_batches_total and billmesh_webhook_batched_events_total: their ratio is the mean size of a batch.
 void CountBatch(size_t events);
 
+// billmesh_webhook_projected_objects_total{kind,outcome}: fetched objects and what became of them.
+void CountProjected(std::string_view kind, std::string_view outcome);
+
 // billmesh_webhook_lag_seconds: from receipt to the commit that applied it.
 void ObserveLag(absl::Duration lag);
 
 // billmesh_webhook_clock_skew_seconds: the provider's signing time minus our clock.
 void SetClockSkew(absl::Duration skew);
 
-// billmesh_webhook_ties_total: versions that only their event ids told apart.
+// billmesh_webhook_ties_total: versions that only event ids, or marks of fetched snapshots, told apart.
 void CountTie();
 
 // billmesh_webhook_stored_events{status}, billmesh_webhook_oldest_due_seconds.

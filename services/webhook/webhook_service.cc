@@ -1,32 +1,15 @@
 #include "services/webhook/webhook_service.h"
 
-#include <algorithm>
-
-#include "absl/strings/str_cat.h"
 #include "common/fault/fault_point.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
+#include "services/webhook/data_error.h"
+#include "services/webhook/outcome_report.h"
 #include "services/webhook/webhook_metrics.h"
 
 namespace billmesh::webhook {
 namespace {
-
-// Errors that lie in the data, so that trying the same again can't help and other events aren't to blame.
-bool IsDataError(const absl::Status& status) {
-  const Reason reason = ReasonOf(status);
-  return reason == Reason::FAILURE_REASON_DATA_INVALID || reason == Reason::FAILURE_REASON_CONSTRAINT_VIOLATION;
-}
-
-// "constraint_violation: subscriptions_customer_fkey", "data_invalid: 22003": no value of the event's.
-std::string ReasonText(const absl::Status& status) {
-  const Metadata metadata = MetadataOf(status);
-  for (const char* key : {"constraint", "sqlstate"}) {
-    const auto at = metadata.find(key);
-    if (at != metadata.end() && !at->second.empty()) return absl::StrCat(CodeOf(ReasonOf(status)), ": ", at->second);
-  }
-  return CodeOf(ReasonOf(status));
-}
 
 const char* GuardrailOf(Disposition disposition) {
   switch (disposition) {
@@ -67,13 +50,7 @@ void TellOf(const provider::Event& event, const EventResult& result, const std::
   if (result.duplicate) return;
   if (const char* code = GuardrailOf(result.disposition)) telemetry::Guardrail(code, FieldsOf(event, result));
   if (result.disposition != Disposition::kProcessed) return;
-  if (result.applied.tie) CountTie();
-  for (const SessionChange& change : result.applied.session_changes) {
-    if (change.paid_late) telemetry::Guardrail(kLatePayment, FieldsOf(event, result));
-  }
-  const bool new_duplicate = std::any_of(duplicates.begin(), duplicates.end(),
-                                         [&](const Duplicate& d) { return d.entity_id == result.entity_id; });
-  if (result.applied.canonical_tie && new_duplicate) telemetry::Guardrail(kCanonicalTieBreak, FieldsOf(event, result));
+  ReportApplied(result, duplicates, FieldsOf(event, result));
 }
 
 }  // namespace
@@ -82,7 +59,7 @@ std::vector<absl::StatusOr<EventResult>> WebhookService::Apply(const std::vector
   auto outcome = Transact(events, nullptr);
   if (!outcome.ok() && IsDataError(outcome.status())) {
     if (events.size() == 1) {
-      const std::string reason = ReasonText(outcome.status());
+      const std::string reason = DataErrorReason(outcome.status());
       outcome = Transact(events, &reason);
     } else {
       std::vector<absl::StatusOr<EventResult>> answers;
@@ -121,11 +98,7 @@ void WebhookService::Publish(const std::vector<Incoming>& events, const BatchOut
   }
   // What follows belongs to the batch: it travels under its first event's ids.
   const telemetry::CallScope scope(events.front().trace);
-  for (const Duplicate& duplicate : outcome.duplicates) {
-    telemetry::Guardrail(kDuplicateSubscription, {{"entity_id", duplicate.entity_id},
-                                                  {"provider_subscription_id", duplicate.provider_subscription_id},
-                                                  {"canonical_subscription_id", duplicate.canonical_subscription_id}});
-  }
+  ReportDuplicates(outcome.duplicates);
   deps_.notifier.Notify(outcome.changes);
 }
 

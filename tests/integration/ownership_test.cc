@@ -3,6 +3,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/db/pool.h"
 #include "common/status/status.h"
 #include "common/testing/test_database.h"
@@ -25,9 +26,11 @@ const std::map<std::string, std::string> kWriters = {
     {"outbox_jobs", "all:i reconciler_system:u"},
     {"entities", "all:u(revision) checkout_system:i checkout_system:u"},
     {"entity_members", "checkout_system:d checkout_system:i checkout_system:u"},
-    {"plans", "checkout_system:i checkout_system:u"},
-    {"plan_prices", "checkout_system:i checkout_system:u"},
+    {"plans", "checkout_system:i checkout_system:u(active,is_default,name,updated_at)"},
+    {"plan_prices", "checkout_system:i"},
     {"plan_entitlements", "checkout_system:i"},
+    {"catalog_items", "checkout_system:i checkout_system:u(active,name,updated_at)"},
+    {"catalog_item_grants", "checkout_system:i"},
     {"catalog_state", "checkout_system:i checkout_system:u"},
     {"entity_customers", "checkout_system:i checkout_system:u checkout_tenant:i checkout_tenant:u"},
     {"request_idempotency", "checkout_system:i checkout_system:u checkout_tenant:i checkout_tenant:u"},
@@ -42,8 +45,12 @@ const std::map<std::string, std::string> kWriters = {
     {"subscription_items",
      "webhook_system:d webhook_system:i webhook_system:u webhook_tenant:d webhook_tenant:i webhook_tenant:u"},
     {"invoices", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
+    {"customers", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
+    {"payments", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
+    {"payment_methods", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
     {"remediations", "reconciler_system:u webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
     {"entitlements", "entitlements_system:i entitlements_system:u entitlements_tenant:i entitlements_tenant:u"},
+    {"reconciliation_runs", "reconciler_system:i reconciler_system:u"},
 };
 
 // Expands the shorthand into "table role:letter[(columns)]" lines.
@@ -171,6 +178,17 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
        "(gen_random_uuid(), 'test', '$E', 'stripe', gen_random_uuid(), 'cus_other', 'paid', 'eur', 1, 1, 1, 0, "
        "billing.now(), "
        "billing.now(), 'evt')"},
+      {"customers",
+       "(id, env, entity_id, provider, provider_customer_id, provider_updated_at, provider_event_id) VALUES "
+       "(gen_random_uuid(), 'test', '$E', 'stripe', 'cus_other', billing.now(), 'evt')"},
+      {"payments",
+       "(id, env, entity_id, provider, provider_payment_id, status, currency, amount_minor, provider_created_at) "
+       "VALUES "
+       "(gen_random_uuid(), 'test', '$E', 'stripe', gen_random_uuid(), 'pending', 'eur', 1, billing.now())"},
+      {"payment_methods",
+       "(id, env, entity_id, provider, provider_payment_method_id, provider_customer_id, type, provider_created_at, "
+       "provider_updated_at, provider_event_id) VALUES (gen_random_uuid(), 'test', '$E', 'stripe', gen_random_uuid(), "
+       "'cus_other', 'card', billing.now(), billing.now(), 'evt')"},
       {"remediations",
        "(id, env, entity_id, provider, kind, provider_subscription_id, algorithm) VALUES (gen_random_uuid(), 'test', "
        "'$E', "
@@ -183,9 +201,10 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
        "(entity_id, env, revision, catalog_revision, status, segments) VALUES ('$E', 'test', 1, 1, 'free', '[]')"},
   };
   std::vector<std::string> order = {
-      "change_feed",       "audit_log",        "outbox_jobs",   "request_idempotency", "provider_steps",
-      "checkout_sessions", "entity_customers", "subscriptions", "subscription_items",  "invoices",
-      "remediations",      "webhook_events",   "entitlements"};
+      "change_feed",        "audit_log",         "outbox_jobs",      "request_idempotency",
+      "provider_steps",     "checkout_sessions", "entity_customers", "subscriptions",
+      "subscription_items", "invoices",          "customers",        "payments",
+      "payment_methods",    "remediations",      "webhook_events",   "entitlements"};
   ASSERT_EQ(order.size(), rows.size());
   const auto insert = [&](const std::string& table) {
     std::string sql = absl::StrCat("INSERT INTO billing.", table, " ", rows.at(table));
@@ -221,7 +240,7 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
       }
     }
   }
-  EXPECT_EQ(attempts, 4 * (15 * 3 + 13));
+  EXPECT_EQ(attempts, 4 * (18 * 3 + 16));
 }
 
 // Foreign keys see through row-level security: those between an entity's rows carry the entity (WHK-11, invariant 10).
@@ -275,6 +294,53 @@ TEST_F(OwnershipTest, NoRowLinksToAnothersRow) {
   )sql",
                     subscription),
             "subscriptions_customer_fkey");
+  EXPECT_EQ(refused("webhook", R"sql(
+    INSERT INTO billing.customers (id, env, entity_id, provider, provider_customer_id, provider_updated_at, provider_event_id)
+    SELECT $2, 'test', $1, 'stripe', 'cus_other', billing.now(), 'evt'
+  )sql",
+                    subscription),
+            "customers_link_fkey");
+  EXPECT_EQ(refused("webhook", R"sql(
+    INSERT INTO billing.payment_methods (id, env, entity_id, provider, provider_payment_method_id, provider_customer_id, type,
+                                         provider_created_at, provider_updated_at, provider_event_id)
+    SELECT $2, 'test', $1, 'stripe', 'pm', 'cus_other', 'card', billing.now(), billing.now(), 'evt'
+  )sql",
+                    subscription),
+            "payment_methods_customer_fkey");
+  database_.Admin(R"sql(
+    INSERT INTO billing.invoices (id, env, entity_id, provider, provider_invoice_id, provider_customer_id, status, currency, total_minor,
+                                  amount_due_minor, amount_paid_minor, amount_remaining_minor, provider_created_at,
+                                  provider_updated_at, provider_event_id)
+    VALUES ($1, 'test', $2, 'stripe', 'in_other', 'cus_other', 'paid', 'eur', 1, 1, 1, 0, billing.now(), billing.now(), 'evt')
+  )sql",
+                  {subscription, other});
+  const char* const kInvoice = R"sql(
+    INSERT INTO billing.invoices (id, env, entity_id, provider, provider_invoice_id, provider_customer_id,
+                                  provider_subscription_id, status, currency, total_minor, amount_due_minor, amount_paid_minor,
+                                  amount_remaining_minor, provider_created_at, provider_updated_at, provider_event_id)
+    SELECT gen_random_uuid(), 'test', $1, 'stripe', 'in_' || $2::text, v.customer, v.subscription, 'paid', 'eur', 1, 1, 1, 0,
+           billing.now(), billing.now(), 'evt'
+    FROM (VALUES (%s)) AS v (customer, subscription)
+  )sql";
+  const auto invoice = [&](const char* links) {
+    return refused("webhook", absl::StrReplaceAll(kInvoice, {{"%s", links}}).c_str(), subscription);
+  };
+  EXPECT_EQ(invoice("'cus_other', NULL"), "invoices_customer_fkey");
+  EXPECT_EQ(invoice("'cus_of_nobody', NULL"), "invoices_customer_fkey");
+  EXPECT_EQ(invoice("NULL::text, 'sub_other'"), "invoices_customer_check");
+  EXPECT_EQ(invoice("NULL::text, NULL::text"), "accepted") << "a one-off, paid by whom it may be";
+  const char* const kPayment = R"sql(
+    INSERT INTO billing.payments (id, env, entity_id, provider, provider_payment_id, provider_customer_id, provider_invoice_id,
+                                  invoice_id, status, currency, amount_minor, provider_created_at)
+    SELECT gen_random_uuid(), 'test', $1::uuid, 'stripe', 'pi', v.customer, 'in', v.invoice, 'pending', 'eur', 1, billing.now()
+    FROM (VALUES (%s)) AS v (customer, invoice)
+  )sql";
+  EXPECT_EQ(refused("webhook", absl::StrReplaceAll(kPayment, {{"%s", "'cus_mine', $2::uuid"}}).c_str(), subscription),
+            "payments_invoice_fkey");
+  EXPECT_EQ(
+      refused("webhook", absl::StrReplaceAll(kPayment, {{"%s", "'cus_other', nullif($2::uuid, $2::uuid)"}}).c_str(),
+              subscription),
+      "payments_customer_fkey");
 }
 
 TEST_F(OwnershipTest, DaemonsCannotTakeEachOthersRoles) {
