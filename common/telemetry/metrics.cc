@@ -180,6 +180,12 @@ void Guardrail(std::string_view code, const Labels& log_fields) {
   LogFields(Level::kWarn, "guardrail", fields);
 }
 
+void GuardrailLevel(std::string_view code, double level) {
+  GetGauge("billmesh_guardrail_level", "Guardrails that are a state, by canonical code; 0 is well",
+           {{"code", std::string(code)}})
+      .Set(level);
+}
+
 std::string RenderMetrics() { return Registry::Get().Render(); }
 
 }  // namespace billmesh::telemetry

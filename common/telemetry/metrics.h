@@ -41,6 +41,9 @@ void SetGaugeCallback(std::string_view name, std::string_view help, const Labels
 // fields.
 void Guardrail(std::string_view code, const Labels& log_fields);
 
+// A guardrail that is a state rather than an event: sets billmesh_guardrail_level{code}. Zero is well; not logged.
+void GuardrailLevel(std::string_view code, double level);
+
 // The text exposition format, for /metrics.
 std::string RenderMetrics();
 

@@ -40,7 +40,7 @@ class FakeProvider : public provider::PaymentProvider {
     return retrieve;
   }
   absl::StatusOr<provider::Provenance> GetProvenance() override { return absl::InternalError("unused"); }
-  CallResult Create(const provider::FrozenCreate&, const provider::CallOptions&) override { return {}; }
+  CallResult Send(const provider::FrozenCall&, const provider::CallOptions&) override { return {}; }
   CallResult List(std::string_view, const provider::ListQuery&, const provider::CallOptions&) override { return {}; }
 
  private:
@@ -57,7 +57,29 @@ class FakeFormat : public provider::ObjectFormat {
   absl::StatusOr<provider::EncodedParams> EncodeCheckoutSession(const provider::CheckoutSessionSpec&) const override {
     return absl::InternalError("unused");
   }
+  absl::StatusOr<provider::EncodedParams> EncodePortalSession(const provider::PortalSessionSpec&) const override {
+    return absl::InternalError("unused");
+  }
+  absl::StatusOr<provider::EncodedParams> EncodePaymentLink(const provider::PaymentLinkSpec&) const override {
+    return absl::InternalError("unused");
+  }
+  absl::StatusOr<provider::EncodedParams> EncodeSubscriptionUpdate(
+      const provider::SubscriptionUpdateSpec&) const override {
+    return absl::InternalError("unused");
+  }
+  absl::StatusOr<provider::EncodedParams> EncodeObjectCall(std::string_view) const override {
+    return absl::InternalError("unused");
+  }
+  absl::StatusOr<provider::Subscription> ReadSubscription(std::string_view) const override {
+    return absl::InternalError("unused");
+  }
+  absl::StatusOr<provider::HostedPage> ReadHostedPage(std::string_view) const override {
+    return absl::InternalError("unused");
+  }
   absl::StatusOr<provider::FrozenFacts> ReadFrozen(std::string_view) const override {
+    return absl::InternalError("unused");
+  }
+  absl::StatusOr<provider::SubscriptionUpdateSpec> ReadSubscriptionUpdate(std::string_view) const override {
     return absl::InternalError("unused");
   }
   absl::StatusOr<provider::CheckoutSession> ReadCheckoutSession(std::string_view object) const override {

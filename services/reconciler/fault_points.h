@@ -18,8 +18,15 @@ inline constexpr char kAfterExpire[] = "reconciler.after_expire";
 inline constexpr char kBeforeOutcomeCommit[] = "reconciler.before_outcome_commit";
 inline constexpr char kAfterOutcomeCommit[] = "reconciler.after_outcome_commit";
 
-inline constexpr std::array<std::string_view, 6> kAll = {
-    kBeforeLeaseCommit, kAfterLeaseCommit, kBeforeExpire, kAfterExpire, kBeforeOutcomeCommit, kAfterOutcomeCommit,
+// A run is held, and a batch of it done without being stored.
+inline constexpr char kBeforeBatch[] = "reconciler.before_batch";
+inline constexpr char kAfterBatch[] = "reconciler.after_batch";
+// The batch is stored, or the run ended.
+inline constexpr char kAfterProgressCommit[] = "reconciler.after_progress_commit";
+
+inline constexpr std::array<std::string_view, 9> kAll = {
+    kBeforeLeaseCommit,  kAfterLeaseCommit, kBeforeExpire, kAfterExpire,         kBeforeOutcomeCommit,
+    kAfterOutcomeCommit, kBeforeBatch,      kAfterBatch,   kAfterProgressCommit,
 };
 
 }  // namespace billmesh::reconciler::fault_points

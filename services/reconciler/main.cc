@@ -7,10 +7,16 @@
 #include "common/stripe/client_config.h"
 #include "common/stripe/client_format.h"
 #include "common/telemetry/log.h"
+#include "services/reconciler/checkout_peer.h"
+#include "services/reconciler/checkout_watch.h"
 #include "services/reconciler/expire_session_job.h"
 #include "services/reconciler/operations_server.h"
 #include "services/reconciler/outbox_worker.h"
+#include "services/reconciler/pending_recent_scope.h"
 #include "services/reconciler/reconciler_config.h"
+#include "services/reconciler/reconciler_server.h"
+#include "services/reconciler/run_watch.h"
+#include "services/reconciler/scope_runner.h"
 
 namespace billmesh {
 namespace {
@@ -22,6 +28,10 @@ bool MoreAfter(const absl::StatusOr<bool>& pass, const char* worker) {
   return false;
 }
 
+bool MoreAfter(const absl::Status& pass, const char* worker) {
+  return MoreAfter(pass.ok() ? absl::StatusOr<bool>(false) : pass, worker);
+}
+
 int Run(const config::Config& config) {
   auto created = daemon::Daemon::Create({.name = "reconciler"}, config);
   if (!created.ok()) {
@@ -30,6 +40,7 @@ int Run(const config::Config& config) {
   }
   daemon::Daemon& daemon = **created;
   const std::string env = config.Get("billing-env");
+  const std::string owner = "reconciler/" + daemon.ids().NewId();
 
   const auto provider = stripe::MakeProvider(config, daemon.clock(), daemon.ids());
   const stripe::StripeFormat format;
@@ -38,19 +49,39 @@ int Run(const config::Config& config) {
                                    .clock = daemon.clock(),
                                    .ids = daemon.ids(),
                                    .handlers = {{outbox::kExpireCheckoutSession, &expire_session}}},
-                                  reconciler::OutboxOptions(config, "reconciler/" + daemon.ids().NewId()));
+                                  reconciler::OutboxOptions(config, owner));
   for (int64_t n = 0; n < config.GetInt("outbox-workers"); ++n) {
     daemon.AddWorker("outbox", config.GetDuration("outbox-poll"),
                      [&] { return MoreAfter(outbox.RunOnce(), "outbox"); });
   }
-  daemon.AddWorker("outbox-stats", config.GetDuration("outbox-stats"), [&] {
-    const absl::Status measured = reconciler::MeasureOutbox(daemon.pool(), env);
-    return MoreAfter(measured.ok() ? absl::StatusOr<bool>(false) : measured, "outbox-stats");
-  });
+  daemon.AddWorker("outbox-stats", config.GetDuration("outbox-stats"),
+                   [&] { return MoreAfter(reconciler::MeasureOutbox(daemon.pool(), env), "outbox-stats"); });
+
+  reconciler::GrpcCheckoutPeer checkout(rpc::MakeChannel(config.Get("checkout-addr"), daemon.tls()));
+  reconciler::PendingRecentScope pending_recent({.pool = daemon.pool(), .clock = daemon.clock(), .checkout = checkout},
+                                                reconciler::PendingRecentOptions(config, format.provider()));
+  reconciler::ScopeRunner pending_runs(
+      {.pool = daemon.pool(), .clock = daemon.clock(), .ids = daemon.ids(), .scope = pending_recent},
+      reconciler::PendingRecentRuns(config, format.provider(), owner));
+  daemon.AddWorker("pending-recent", config.GetDuration("run-poll"),
+                   [&] { return MoreAfter(pending_runs.RunOnce(), "pending-recent"); });
+  daemon.AddWorker("checkout-watch", config.GetDuration("checkout-watch"),
+                   [&, limits = reconciler::CheckoutWatchLimits(config)] {
+                     MoreAfter(reconciler::MeasureRuns(daemon.pool(), pending_runs.key()), "run-watch");
+                     return MoreAfter(reconciler::MeasureCheckout(daemon.pool(), env, limits), "checkout-watch");
+                   });
 
   reconciler::OperationsServer operations(
       {.calls = daemon.calls(), .pool = daemon.pool(), .ids = daemon.ids(), .env = env});
-  return daemon.Serve({&operations});
+  reconciler::ReconcilerServer reconciler({.calls = daemon.calls(),
+                                           .pool = daemon.pool(),
+                                           .ids = daemon.ids(),
+                                           .env = env,
+                                           .provider = format.provider(),
+                                           .scopes = {reconciler::kPendingRecent}});
+  const int exit_code = daemon.Serve({&operations, &reconciler});
+  pending_runs.LetGo();
+  return exit_code;
 }
 
 }  // namespace

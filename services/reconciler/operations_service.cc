@@ -9,7 +9,7 @@
 namespace billmesh::reconciler {
 
 absl::StatusOr<DeadLetterPage> OperationsService::ListDeadLetters(int page_size, std::string_view page_token) {
-  std::optional<DeadLetterPlace> after;
+  std::optional<RowPlace> after;
   if (!page_token.empty()) {
     after = DecodePageToken(page_token);
     if (!after.has_value()) {

@@ -5,12 +5,12 @@
 namespace billmesh::reconciler {
 
 absl::StatusOr<std::vector<DeadLetter>> ReadDeadLetters(db::Tx& tx, std::string_view env,
-                                                        const std::optional<DeadLetterPlace>& after, int limit) {
+                                                        const std::optional<RowPlace>& after, int limit) {
   std::optional<absl::Time> after_time;
   std::optional<std::string> after_id;
   if (after.has_value()) {
-    after_time = after->finished_at;
-    after_id = after->job_id;
+    after_time = after->at;
+    after_id = after->id;
   }
   ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
     SELECT j.id, j.job_type, j.entity_id, j.attempts, coalesce(j.last_error, ''), j.created_at, j.finished_at

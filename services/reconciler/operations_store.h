@@ -26,7 +26,7 @@ struct DeadLetter {
 
 // Newest first, those after the given place.
 absl::StatusOr<std::vector<DeadLetter>> ReadDeadLetters(db::Tx& tx, std::string_view env,
-                                                        const std::optional<DeadLetterPlace>& after, int limit);
+                                                        const std::optional<RowPlace>& after, int limit);
 
 struct RequeuedJob {
   std::string job_type;

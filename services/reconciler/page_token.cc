@@ -14,11 +14,11 @@ constexpr int64_t kMaxMicros = 253'402'300'799'999'999;
 
 }  // namespace
 
-std::string EncodePageToken(const DeadLetterPlace& place) {
-  return crypto::Base64UrlEncode(absl::StrCat(absl::ToUnixMicros(place.finished_at), "/", place.job_id));
+std::string EncodePageToken(const RowPlace& place) {
+  return crypto::Base64UrlEncode(absl::StrCat(absl::ToUnixMicros(place.at), "/", place.id));
 }
 
-std::optional<DeadLetterPlace> DecodePageToken(std::string_view token) {
+std::optional<RowPlace> DecodePageToken(std::string_view token) {
   const std::optional<std::string> text = crypto::Base64UrlDecode(token);
   if (!text.has_value()) return std::nullopt;
   const size_t slash = text->find('/');
@@ -27,7 +27,7 @@ std::optional<DeadLetterPlace> DecodePageToken(std::string_view token) {
   const char* const end = text->data() + slash;
   const auto [parsed, error] = std::from_chars(text->data(), end, micros);
   if (error != std::errc() || parsed != end || micros < 0 || micros > kMaxMicros) return std::nullopt;
-  return DeadLetterPlace{absl::FromUnixMicros(micros), text->substr(slash + 1)};
+  return RowPlace{absl::FromUnixMicros(micros), text->substr(slash + 1)};
 }
 
 }  // namespace billmesh::reconciler

@@ -1,4 +1,5 @@
-// The opaque token of a page of dead letters: the place of the last job shown. Pure.
+// The opaque token of a place among rows in the order of a time and an id: of the last row shown on a page, or of the
+// last one that a run has come to. Pure.
 #pragma once
 
 #include <optional>
@@ -9,13 +10,13 @@
 
 namespace billmesh::reconciler {
 
-struct DeadLetterPlace {
-  absl::Time finished_at;  // whole microseconds, as the database has it
-  std::string job_id;
+struct RowPlace {
+  absl::Time at;  // whole microseconds, as the database has it
+  std::string id;
 };
 
-std::string EncodePageToken(const DeadLetterPlace& place);
+std::string EncodePageToken(const RowPlace& place);
 // nullopt for anything that EncodePageToken didn't make.
-std::optional<DeadLetterPlace> DecodePageToken(std::string_view token);
+std::optional<RowPlace> DecodePageToken(std::string_view token);
 
 }  // namespace billmesh::reconciler

@@ -9,11 +9,11 @@ namespace {
 constexpr char kId[] = "0190a7a0-0000-7000-8000-000000000001";
 
 TEST(PageTokenTest, ComesBackToTheMicrosecond) {
-  const DeadLetterPlace place{absl::FromUnixMicros(1'700'000'000'123'456), kId};
+  const RowPlace place{absl::FromUnixMicros(1'700'000'000'123'456), kId};
   const auto decoded = DecodePageToken(EncodePageToken(place));
   ASSERT_TRUE(decoded.has_value());
-  EXPECT_EQ(decoded->finished_at, place.finished_at);
-  EXPECT_EQ(decoded->job_id, kId);
+  EXPECT_EQ(decoded->at, place.at);
+  EXPECT_EQ(decoded->id, kId);
 }
 
 TEST(PageTokenTest, RefusesWhatItDidNotMake) {

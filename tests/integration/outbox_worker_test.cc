@@ -214,12 +214,13 @@ TEST_F(OutboxWorkerTest, WorkersShareTheQueueWithoutDoingAJobTwice) {
   constexpr int kJobs = 40, kWorkers = 4;
   for (int n = 0; n < kJobs; ++n) Enqueue(absl::StrCat("k", n));
   std::vector<Scripted> handlers(kWorkers);
+  db::Pool& pool = database_.Pool("reconciler");
   std::vector<std::thread> threads;
   for (int w = 0; w < kWorkers; ++w) {
     handlers[w].clock = &database_.clock();
     handlers[w].script = [](const outbox::Job&) { return JobResult{Kind::kDone, "", std::nullopt}; };
     threads.emplace_back([&, w] {
-      OutboxWorker worker({.pool = database_.Pool("reconciler"),
+      OutboxWorker worker({.pool = pool,
                            .clock = database_.clock(),
                            .ids = database_.ids(),
                            .handlers = {{"expire_checkout_session", &handlers[w]}}},
