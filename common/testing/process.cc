@@ -23,11 +23,15 @@ namespace {
   std::abort();
 }
 
+// What a process gets of our environment beside its own variables: where programs are, and how a sanitizer behaves.
+constexpr const char* kInherited[] = {"PATH", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"};
+
 std::vector<std::string> Environment(const std::map<std::string, std::string>& variables) {
   std::vector<std::string> lines;
   for (const auto& [name, value] : variables) lines.push_back(name + "=" + value);
-  if (const char* path = std::getenv("PATH"); path != nullptr && variables.count("PATH") == 0) {
-    lines.push_back(std::string("PATH=") + path);
+  for (const char* name : kInherited) {
+    const char* value = std::getenv(name);
+    if (value != nullptr && variables.count(name) == 0) lines.push_back(std::string(name) + "=" + value);
   }
   return lines;
 }
@@ -39,7 +43,8 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   return pointers;
 }
 
-// Forks with standard output and error on the given descriptors. The child dies with the test program, even if that is killed.
+// Forks with standard output and error on the given descriptors. The child dies with the test program, even if that is
+// killed.
 pid_t Spawn(std::vector<std::string> argv, const std::map<std::string, std::string>& variables, int out, int err) {
   std::vector<std::string> environment = Environment(variables);
   const std::vector<char*> arguments = Pointers(argv), values = Pointers(environment);
@@ -116,7 +121,8 @@ CommandResult RunCommand(const std::vector<std::string>& argv, const std::map<st
   const auto end = std::chrono::steady_clock::now() + absl::ToChronoMicroseconds(limit);
   char buffer[4096];
   while (true) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
     pollfd fd{pipe_ends[0], POLLIN, 0};
     if (left <= 0 || poll(&fd, 1, static_cast<int>(left)) == 0) {
       kill(pid, SIGKILL);

@@ -205,8 +205,9 @@ TEST_F(StateLoaderTest, ARevisionThatNeverComesIsToldAtTheDeadline) {
 }
 
 TEST_F(StateLoaderTest, WaitersAreBoundedInNumber) {
-  RevisionWaiters waiters(clock_, 1);
+  // Outlives the waiters: those that are left are told at their end.
   std::vector<Reason> reasons;
+  RevisionWaiters waiters(clock_, 1);
   const auto add = [&] {
     waiters.Add(Key(1), 5, absl::InfiniteDuration(), [&](const absl::StatusOr<std::shared_ptr<const State>>& state) {
       reasons.push_back(ReasonOf(state.status()));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "absl/strings/match.h"
 #include "common/testing/test_database.h"
 #include "gtest/gtest.h"
 #include "tests/support/mesh.h"
@@ -18,6 +19,7 @@ using testing::WaitUntil;
 
 constexpr const char* kDaemons[] = {"checkout", "webhook", "entitlements", "reconciler", "edge"};
 constexpr char kPaidPlan[] = "pro-monthly-v1";
+constexpr char kItem[] = "credits-1000-v1";
 
 // One mesh for all tests of this file; each test has workspaces of its own.
 class PurchaseTest : public ::testing::Test {
@@ -37,12 +39,28 @@ class PurchaseTest : public ::testing::Test {
   }
   // The simulator's id of the session behind a checkout URL (…/pay/<id>).
   static std::string SessionOf(const std::string& url) { return url.substr(url.rfind('/') + 1); }
+  // Bought as a browser would: the link opens a page, and that is paid.
+  static void PayLink(const std::string& url) {
+    const HttpAnswer opened = mesh_->Send("POST", url);
+    ASSERT_EQ(opened.status, 303) << opened.body;
+    const auto location = std::find_if(opened.headers.begin(), opened.headers.end(), [](const auto& header) {
+      return absl::EqualsIgnoreCase(header.first, "location");
+    });
+    ASSERT_NE(location, opened.headers.end());
+    EXPECT_EQ(mesh_->Send("POST", location->second + "/pay").status, 303);
+  }
   std::string EventCount() { return mesh_->Value("SELECT count(*) FROM billing.webhook_events"); }
   // An event about nothing that we keep, with this id.
   static std::string SomeEvent(const std::string& id) {
-    return json({{"id", id}, {"object", "event"}, {"api_version", "2026-10-28.endive"}, {"created", 1790000000},
-                 {"livemode", false}, {"type", "product.created"}, {"data", {{"object", {{"id", "prod_1"}, {"object", "product"}}}}},
-                 {"pending_webhooks", 1}, {"request", {{"id", nullptr}, {"idempotency_key", nullptr}}}})
+    return json({{"id", id},
+                 {"object", "event"},
+                 {"api_version", "2026-10-28.endive"},
+                 {"created", 1790000000},
+                 {"livemode", false},
+                 {"type", "product.created"},
+                 {"data", {{"object", {{"id", "prod_1"}, {"object", "product"}}}}},
+                 {"pending_webhooks", 1},
+                 {"request", {{"id", nullptr}, {"idempotency_key", nullptr}}}})
         .dump();
   }
 
@@ -105,13 +123,48 @@ TEST_F(PurchaseTest, ClickToEntitlement) {
   EXPECT_EQ(verified.exit_code, 0) << verified.output;
 }
 
+// Whoever pays a link is a customer of the provider's own making (PRT-2): the invoice is the workspace's all the same.
+TEST_F(PurchaseTest, APaidLinkIsTheWorkspacesInvoiceAndBlocksNothing) {
+  for (const bool subscribed : {false, true}) {
+    const std::string slug = subscribed ? "link-subscribed" : "link-bare";
+    SCOPED_TRACE(slug);
+    const std::string entity = mesh_->AddWorkspace(slug, "user_" + slug), token = mesh_->Token("user_" + slug);
+    const auto invoices = [&] {
+      return mesh_->Api("GET", "/api/billing/invoices", token).json().value("invoices", json::array());
+    };
+    if (subscribed) {
+      const HttpAnswer started = mesh_->Api("POST", "/api/billing/checkout", token, Checkout(), "buy");
+      ASSERT_EQ(started.status, 200) << started.body;
+      EXPECT_EQ(mesh_->Send("POST", started.json().at("url").get<std::string>() + "/pay").status, 303);
+      ASSERT_TRUE(WaitUntil([&] { return PlanOf(token) == kPaidPlan && invoices().size() == 1; }));
+    }
+    const HttpAnswer link = mesh_->Api("POST", "/api/billing/payment-links", token, {{"itemCode", kItem}}, "link");
+    ASSERT_EQ(link.status, 200) << link.body;
+    PayLink(link.json().at("url"));
+    const size_t expected = subscribed ? 2 : 1;
+    EXPECT_TRUE(WaitUntil([&] { return invoices().size() == expected; })) << invoices();
+    EXPECT_TRUE(WaitUntil([&] {
+      return mesh_->Value("SELECT count(*) FROM billing.webhook_events WHERE entity_id = '" + entity +
+                          "' AND status_reason = 'payment_link_session'") == "1";
+    }));
+    for (const json& invoice : invoices()) EXPECT_EQ(invoice.at("status"), "paid");
+    if (!subscribed) {
+      EXPECT_EQ(mesh_->Api("POST", "/api/billing/checkout", token, Checkout(), "buy").status, 200) << "nothing blocks";
+    }
+  }
+  EXPECT_EQ(mesh_->Value("SELECT count(*) FROM billing.webhook_events WHERE status IN ('parked', 'quarantined')"), "0");
+  const auto verified = mesh_->Billctl({"verify"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.output;
+}
+
 TEST_F(PurchaseTest, ForgedDeliveriesLeaveNoTrace) {
   const std::string before = EventCount();
   const HttpAnswer forged = mesh_->DeliverWebhook(SomeEvent("evt_forged"), 0, "whsec_another_secret");
   EXPECT_EQ(forged.status, 400);
   EXPECT_EQ(forged.json().value("code", ""), "webhook_signature_invalid");
   EXPECT_EQ(mesh_->DeliverWebhook(SomeEvent("evt_forged"), 1700000000).status, 400);
-  EXPECT_EQ(mesh_->Send("POST", mesh_->edge_url() + "/api/billing/webhooks/stripe", SomeEvent("evt_forged")).status, 400);
+  EXPECT_EQ(mesh_->Send("POST", mesh_->edge_url() + "/api/billing/webhooks/stripe", SomeEvent("evt_forged")).status,
+            400);
   EXPECT_EQ(mesh_->DeliverWebhook("").status, 400);
   EXPECT_EQ(EventCount(), before);
 }
@@ -141,9 +194,8 @@ TEST_F(PurchaseTest, UnknownPlanIsNotFound) {
   const HttpAnswer answer = mesh_->Api("POST", "/api/billing/checkout", mesh_->Token("user_plans"), request, "key");
   EXPECT_EQ(answer.status, 404);
   EXPECT_EQ(answer.json().value("code", ""), "checkout_plan_not_found");
-  const auto type = std::find_if(answer.headers.begin(), answer.headers.end(), [](const auto& h) {
-    return h.first == "Content-Type" || h.first == "content-type";
-  });
+  const auto type = std::find_if(answer.headers.begin(), answer.headers.end(),
+                                 [](const auto& h) { return h.first == "Content-Type" || h.first == "content-type"; });
   ASSERT_NE(type, answer.headers.end());
   EXPECT_EQ(type->second, "application/problem+json");
 }
@@ -167,8 +219,8 @@ TEST_F(PurchaseTest, AnothersWorkspaceLooksLikeNone) {
   EXPECT_EQ(others.json().value("detail", "a"), none.json().value("detail", "b"));
   EXPECT_EQ(mesh_->Api("GET", "/api/billing/entitlements?entity.entityId=" + entity, token).status, 404);
   // TEN-4: a hint header changes nothing.
-  const HttpAnswer hinted = mesh_->Send("GET", mesh_->edge_url() + "/api/billing/entitlements",
-                                        "", {{"Authorization", "Bearer " + token}, {"x-surface-id", entity}});
+  const HttpAnswer hinted = mesh_->Send("GET", mesh_->edge_url() + "/api/billing/entitlements", "",
+                                        {{"Authorization", "Bearer " + token}, {"x-surface-id", entity}});
   EXPECT_NE(hinted.json().value("entityId", ""), entity);
 }
 
@@ -195,7 +247,9 @@ TEST_F(PurchaseTest, DaemonsAreSmallReadySoonAndDrainCleanly) {
     const int64_t kib = mesh_->process(daemon).ResidentKib();
     std::printf("%s: %lld KiB resident, ready after %lld ms\n", daemon, static_cast<long long>(kib),
                 static_cast<long long>(absl::ToInt64Milliseconds(mesh_->ready_after(daemon))));
+#ifndef BILLMESH_SANITIZED  // a sanitizer's shadow memory isn't ours
     EXPECT_LE(kib, 64 * 1024) << daemon;
+#endif
     EXPECT_LE(mesh_->ready_after(daemon), absl::Seconds(2)) << daemon;
   }
   for (const char* daemon : kDaemons) {
@@ -210,18 +264,22 @@ TEST_F(PurchaseTest, BrokenConfigurationEndsADaemonAtOnceWithOneLine) {
     auto environment = mesh_->EnvironmentOf(daemon);
     environment.erase("BILLING_ENV");
     environment["METRICS_ADDR"] = "nowhere";
-    const auto result = testing::RunCommand({"sh", "-c", mesh_->BinaryOf(daemon) + " 2>&1"}, environment, absl::Seconds(5));
+    const auto result =
+        testing::RunCommand({"sh", "-c", mesh_->BinaryOf(daemon) + " 2>&1"}, environment, absl::Seconds(5));
     EXPECT_EQ(result.exit_code, 2) << daemon;
     EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
     EXPECT_NE(result.output.find("BILLING_ENV"), std::string::npos) << result.output;
     EXPECT_NE(result.output.find("nowhere"), std::string::npos) << result.output;
-    EXPECT_EQ(testing::RunCommand({mesh_->BinaryOf(daemon), "--check-config"}, mesh_->EnvironmentOf(daemon)).exit_code, 0) << daemon;
+    EXPECT_EQ(testing::RunCommand({mesh_->BinaryOf(daemon), "--check-config"}, mesh_->EnvironmentOf(daemon)).exit_code,
+              0)
+        << daemon;
   }
 }
 
 TEST_F(PurchaseTest, ATakenPortIsAnErrorThatNamesIt) {
   auto environment = mesh_->EnvironmentOf("checkout");
-  const auto result = testing::RunCommand({"sh", "-c", mesh_->BinaryOf("checkout") + " 2>&1"}, environment, absl::Seconds(10));
+  const auto result =
+      testing::RunCommand({"sh", "-c", mesh_->BinaryOf("checkout") + " 2>&1"}, environment, absl::Seconds(10));
   EXPECT_NE(result.exit_code, 0);
   EXPECT_NE(result.output.find("127.0.0.1:"), std::string::npos) << result.output;
 }
