@@ -30,10 +30,9 @@ class EventSource {
                                                   absl::Time now) const = 0;
   // Reads a body. WEBHOOK_PAYLOAD_MALFORMED when it isn't an event of this provider.
   virtual absl::StatusOr<Event> Read(std::string_view body) const = 0;
-  // Reads an object as an answer holds it, of the kinds checkout_session, subscription and invoice. INVALID_ARGUMENT
-  // naming the field, never a value, when it isn't such an object.
-  virtual absl::StatusOr<decltype(Event::object)> ReadObject(std::string_view kind,
-                                                             std::string_view object_json) const = 0;
+  // Reads an object as an answer holds it. kind: object_format.h. INVALID_ARGUMENT naming the field, never a value,
+  // when it isn't such an object.
+  virtual absl::StatusOr<Object> ReadObject(std::string_view kind, std::string_view object_json) const = 0;
 };
 
 }  // namespace billmesh::provider

@@ -34,11 +34,19 @@ inline constexpr char kCancelSubscription[] = "cancel_subscription";
 // Only reads: a step that asks what is there before the next one is decided. There is no call to send for it.
 inline constexpr char kReadSubscription[] = "read_subscription";
 
-// The kinds of PaymentProvider::Retrieve and List.
+// The kinds of PaymentProvider::Retrieve and List, and of EventSource::ReadObject (all but payment links).
 inline constexpr char kCustomerKind[] = "customer";
 inline constexpr char kCheckoutSessionKind[] = "checkout_session";
 inline constexpr char kSubscriptionKind[] = "subscription";
 inline constexpr char kPaymentLinkKind[] = "payment_link";
+inline constexpr char kInvoiceKind[] = "invoice";
+inline constexpr char kPaymentKind[] = "payment";
+inline constexpr char kChargeKind[] = "charge";
+inline constexpr char kRefundKind[] = "refund";
+inline constexpr char kDisputeKind[] = "dispute";
+inline constexpr char kCreditNoteKind[] = "credit_note";
+inline constexpr char kInvoicePaymentKind[] = "invoice_payment";
+inline constexpr char kPaymentMethodKind[] = "payment_method";
 
 // Canonical JSON to freeze, and the name of its schema ("stripe.customer.v1").
 struct EncodedParams {

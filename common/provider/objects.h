@@ -31,6 +31,7 @@ struct Correlation {
   std::optional<std::string> env;
   std::optional<std::string> plan_code;
   std::optional<std::string> plan_version;
+  std::optional<std::string> item_code;
   friend bool operator==(const Correlation&, const Correlation&) = default;
 };
 
@@ -102,6 +103,116 @@ struct Invoice {
   Correlation correlation;
 };
 
+// A customer. One that was deleted is all but its id: nothing else of it is known any more.
+struct Customer {
+  std::string id;
+  bool deleted = false;
+  // What new invoices are charged to by default; absent where it is none, or nothing that we keep (a legacy source).
+  std::optional<std::string> default_payment_method_id;
+  std::optional<bool> livemode;  // absent when deleted
+  Correlation correlation;
+};
+
+// How a customer can pay (PRT-5). Nothing here can hold a card number (PRT-6): words begin with a letter and have at
+// most 40 characters, last4 has exactly 4.
+struct PaymentMethod {
+  std::string id;
+  std::optional<std::string> customer_id;  // absent: attached to nobody, or not any more
+  std::string type;                        // card, sepa_debit, link, …
+  std::optional<std::string> brand;        // lower case
+  std::optional<std::string> last4;
+  std::optional<int32_t> exp_month;  // 1 to 12; both or neither
+  std::optional<int32_t> exp_year;
+  std::optional<std::string> wallet;  // apple_pay, google_pay, …
+  absl::Time created_at;
+  bool livemode = false;
+};
+
+// What a buyer pays once, however often it is tried.
+struct Payment {
+  std::string id;
+  std::string status;  // the provider's word
+  std::string currency;
+  int64_t amount_minor = 0;
+  std::optional<std::string> customer_id;
+  std::optional<std::string> invoice_id;    // before 2025 only; since then see InvoicePayment
+  std::optional<std::string> failure_code;  // why the last try failed; a word, no free text
+  absl::Time created_at;
+  std::optional<absl::Time> canceled_at;
+  bool livemode = false;
+  Correlation correlation;
+};
+
+// One try to take a payment's money.
+struct Charge {
+  std::string id;
+  // The payment that it is a try of; of old ones without a payment, the charge's own id.
+  std::string payment_id;
+  std::string status;  // pending, succeeded, failed, or a word that we don't know
+  std::string currency;
+  int64_t amount_minor = 0;
+  int64_t amount_refunded_minor = 0;
+  std::optional<std::string> customer_id;
+  std::optional<std::string> invoice_id;  // before 2025 only
+  std::optional<std::string> failure_code;
+  absl::Time created_at;
+  bool livemode = false;
+  Correlation correlation;
+};
+
+struct Refund {
+  std::string id;
+  // The payment that is given back; of old ones without a payment, the charge's id.
+  std::string payment_id;
+  std::string status;  // pending, requires_action, succeeded, failed, canceled, or a word that we don't know
+  std::string currency;
+  int64_t amount_minor = 0;
+  std::optional<std::string> failure_code;
+  absl::Time created_at;
+  Correlation correlation;
+};
+
+// A payer's bank takes the money back, or asks about it.
+struct Dispute {
+  std::string id;
+  // The payment that is disputed; of old ones without a payment, the charge's id.
+  std::string payment_id;
+  std::string status;  // the provider's word
+  std::string currency;
+  int64_t amount_minor = 0;
+  std::optional<std::string> cause;  // the provider's word
+  absl::Time created_at;
+  bool livemode = false;
+};
+
+// Lowers what an invoice asks for.
+struct CreditNote {
+  std::string id;
+  std::string invoice_id;
+  std::optional<std::string> customer_id;
+  std::string status;  // issued, void, or a word that we don't know
+  std::string currency;
+  int64_t total_minor = 0;
+  std::optional<std::string> number;
+  absl::Time created_at;
+  std::optional<absl::Time> voided_at;
+  bool livemode = false;
+};
+
+// Which payment pays which invoice (since 2025).
+struct InvoicePayment {
+  std::string id;
+  std::string invoice_id;
+  // Absent where the invoice was paid by something that we don't keep (out of band).
+  std::optional<std::string> payment_id;
+  std::string status;  // open, paid, canceled, or a word that we don't know
+  bool livemode = false;
+};
+
+// An object of a kind that we read, whatever brought it.
+using Object = std::variant<std::monostate, CheckoutSession, Subscription, Invoice, Customer, PaymentMethod, Payment,
+                            Charge, Refund, Dispute, CreditNote, InvoicePayment>;
+
 // Something that happened, told by the provider.
 struct Event {
   std::string id;    // 1 to 255 visible ASCII characters
@@ -118,9 +229,10 @@ struct Event {
   // What it is about. The id is absent for objects without one.
   std::string object_kind;
   std::optional<std::string> object_id;
+  // The object's customer; of one that has just lost it, the customer that it had.
   std::optional<std::string> customer_id;
   // The object, where its kind is one that we read.
-  std::variant<std::monostate, CheckoutSession, Subscription, Invoice> object;
+  Object object;
   // Why the object of a kind that we read could not be; the event itself is sound. Names fields, never values.
   std::string object_error;
 };

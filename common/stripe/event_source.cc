@@ -20,8 +20,8 @@ absl::StatusOr<provider::VerifiedDelivery> StripeEventSource::Verify(std::string
 
 absl::StatusOr<provider::Event> StripeEventSource::Read(std::string_view body) const { return ReadEvent(body); }
 
-absl::StatusOr<decltype(provider::Event::object)> StripeEventSource::ReadObject(std::string_view kind,
-                                                                                std::string_view object_json) const {
+absl::StatusOr<provider::Object> StripeEventSource::ReadObject(std::string_view kind,
+                                                               std::string_view object_json) const {
   if (kind == "checkout_session") return ReadCheckoutSession(object_json);
   if (kind == "subscription") return ReadSubscription(object_json);
   if (kind == "invoice") return ReadInvoice(object_json);

@@ -18,8 +18,7 @@ class StripeEventSource final : public provider::EventSource {
   absl::StatusOr<provider::VerifiedDelivery> Verify(std::string_view body, std::string_view signature_header,
                                                     absl::Time now) const override;
   absl::StatusOr<provider::Event> Read(std::string_view body) const override;
-  absl::StatusOr<decltype(provider::Event::object)> ReadObject(std::string_view kind,
-                                                               std::string_view object_json) const override;
+  absl::StatusOr<provider::Object> ReadObject(std::string_view kind, std::string_view object_json) const override;
 
  private:
   const SignatureVerifier& verifier_;

@@ -23,7 +23,7 @@ struct EventKeys {
 EventKeys KeysOf(const provider::Event& event);
 
 // An object of a kind that we read, whatever brought it.
-using ProviderObject = decltype(provider::Event::object);
+using ProviderObject = provider::Object;
 EventKeys KeysOf(const ProviderObject& object);
 
 // What is stored under such keys, in this environment.
