@@ -1,5 +1,5 @@
-// The outbox: side effects promised by a transaction and done later by a worker, at least once, in the order of run_after.
-// Jobs are deterministic by dedupe key: enqueuing the same work twice keeps one row.
+// The outbox: side effects promised by a transaction and done later by a worker, at least once, in the order of
+// run_after. Jobs are deterministic by dedupe key: enqueuing the same work twice keeps one row.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,9 @@ namespace billmesh::outbox {
 
 // Job types (REC-6).
 inline constexpr char kExpireCheckoutSession[] = "expire_checkout_session";
-inline constexpr char kRefreshSubscription[] = "refresh_subscription";
-inline constexpr char kRefreshInvoice[] = "refresh_invoice";
+// Fetch an object anew and project it: "refresh_" and its kind (common/provider/object_format.h), for example
+// refresh_subscription, refresh_invoice. Payload: common/outbox/refresh_job.h.
+inline constexpr char kRefreshPrefix[] = "refresh_";
 
 struct NewJob {
   std::string env;
@@ -25,10 +26,14 @@ struct NewJob {
   std::string dedupe_key;
   // A JSON object.
   std::string payload_json;
+  // Not before this long from now.
+  absl::Duration delay = absl::ZeroDuration();
 };
 
 // Enqueues in the caller's transaction. True if the job is new.
 absl::StatusOr<bool> Enqueue(db::Tx& tx, IdGenerator& ids, const NewJob& job);
+// The same for several, in one statement. How many are new.
+absl::StatusOr<int64_t> EnqueueAll(db::Tx& tx, IdGenerator& ids, const std::vector<NewJob>& jobs);
 
 // A leased job. lease_version is its fence (IDM-13): outcomes are written only while it still holds.
 struct Job {

@@ -17,6 +17,8 @@ struct VerifiedDelivery {
   absl::Time signed_at;
   // signed_at minus our time: below zero by the transport's delay, further off by our clock's error.
   absl::Duration skew;
+  // Signed for an endpoint of thin notifications, which sends nothing else; others send whole objects only.
+  bool thin = false;
 };
 
 class EventSource {

@@ -87,7 +87,7 @@ class PaymentProvider {
   // and key. Where the provider takes no key for a purpose (ending a subscription), sending twice has the effect of
   // once.
   virtual CallResult Send(const FrozenCall& call, const CallOptions& options) = 0;
-  // Present state of an object. kind: object_format.h.
+  // Present state of an object. kind: object_format.h. A subscription comes with all its items.
   virtual CallResult Retrieve(std::string_view kind, std::string_view id, const CallOptions& options) = 0;
   // A list of objects of a kind, newest first; object_json is the provider's list document.
   virtual CallResult List(std::string_view kind, const ListQuery& query, const CallOptions& options) = 0;

@@ -10,9 +10,11 @@
 #include "common/crypto/crypto.h"
 #include "common/json/json.h"
 #include "common/lease/backoff.h"
+#include "common/provider/object_format.h"
 #include "common/status/status.h"
 #include "common/stripe/client_endpoints.h"
 #include "common/stripe/form.h"
+#include "common/stripe/whole_items.h"
 #include "common/telemetry/metrics.h"
 #include "nlohmann/json.hpp"
 #include "simdjson.h"
@@ -186,7 +188,24 @@ CallResult StripeProvider::Retrieve(std::string_view kind, std::string_view id, 
   if (path.empty()) return NeverSent(absl::StrCat("no endpoint retrieves ", AbslView(kind)));
   auto target = FillPath(path, id);
   if (!target.ok()) return NeverSent(StdView(target.status().message()));
-  return Perform({.endpoint = path, .method = "GET", .target = *std::move(target)}, options);
+  const absl::Duration give_up = clock_.Monotonic() + options.timeout;
+  CallResult result = Perform({.endpoint = path, .method = "GET", .target = *std::move(target)}, options);
+  const bool part =
+      kind == provider::kSubscriptionKind && result.outcome == Outcome::kSuccess && HasMoreItems(result.object_json);
+  if (!part) return result;
+  CallOptions rest = options;
+  rest.timeout = std::max(give_up - clock_.Monotonic(), absl::ZeroDuration());
+  return WithAllItems(std::move(result), id, rest);
+}
+
+// The answer stays dated by its first part, so that what changes between the two is never taken for older than it is.
+CallResult StripeProvider::WithAllItems(CallResult subscription, std::string_view id, const CallOptions& options) {
+  CallResult items = List(kSubscriptionItemKind, {.filters = {{"subscription", std::string(id)}}}, options);
+  if (items.outcome != Outcome::kSuccess) return items;
+  auto whole = WithItems(subscription.object_json, items.object_json);
+  if (!whole.ok()) return NeverSent(StdView(whole.status().message()));
+  subscription.object_json = *std::move(whole);
+  return subscription;
 }
 
 CallResult StripeProvider::List(std::string_view kind, const provider::ListQuery& query, const CallOptions& options) {

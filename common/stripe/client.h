@@ -63,6 +63,8 @@ class StripeProvider : public provider::PaymentProvider {
     bool may_have_been_sent = false;  // see FrozenCall
   };
   provider::CallResult Perform(const Call& call, const provider::CallOptions& options);
+  provider::CallResult WithAllItems(provider::CallResult subscription, std::string_view id,
+                                    const provider::CallOptions& options);
   provider::CallResult SendUntilSettled(const Call& call, const provider::CallOptions& options);
   http::ClientRequest MakeRequest(const Call& call) const;
   void WatchApiVersion(const http::ClientResponse& response);

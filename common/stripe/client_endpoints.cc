@@ -32,19 +32,28 @@ constexpr Entry kLists[] = {
     {provider::kCheckoutSessionKind, "/v1/checkout/sessions"},
     {provider::kCustomerKind, "/v1/customers"},
     {"event", "/v1/events"},
-    {"invoice", "/v1/invoices"},
+    {provider::kInvoiceKind, "/v1/invoices"},
     {provider::kPriceKind, "/v1/prices"},
     {provider::kPaymentLinkKind, "/v1/payment_links"},
+    {provider::kPaymentMethodKind, "/v1/payment_methods"},
     {provider::kSubscriptionKind, "/v1/subscriptions"},
+    {kSubscriptionItemKind, "/v1/subscription_items"},
 };
 
 constexpr Entry kRetrieves[] = {
     {provider::kCheckoutSessionKind, "/v1/checkout/sessions/{id}"},
     {provider::kCustomerKind, "/v1/customers/{id}"},
     {"event", "/v1/events/{id}"},
-    {"invoice", "/v1/invoices/{id}"},
-    {provider::kPriceKind, "/v1/prices/{id}"},
+    {provider::kChargeKind, "/v1/charges/{id}"},
+    {provider::kCreditNoteKind, "/v1/credit_notes/{id}"},
+    {provider::kDisputeKind, "/v1/disputes/{id}"},
+    {provider::kInvoiceKind, "/v1/invoices/{id}"},
+    {provider::kInvoicePaymentKind, "/v1/invoice_payments/{id}"},
+    {provider::kPaymentKind, "/v1/payment_intents/{id}"},
     {provider::kPaymentLinkKind, "/v1/payment_links/{id}"},
+    {provider::kPaymentMethodKind, "/v1/payment_methods/{id}"},
+    {provider::kPriceKind, "/v1/prices/{id}"},
+    {provider::kRefundKind, "/v1/refunds/{id}"},
     {provider::kSubscriptionKind, "/v1/subscriptions/{id}"},
 };
 

@@ -12,6 +12,9 @@ namespace billmesh::stripe {
 inline constexpr std::string_view kAccountPath = "/v1/account";
 inline constexpr std::string_view kExpireSessionPath = "/v1/checkout/sessions/{id}/expire";
 
+// A kind of List that only this room asks for.
+inline constexpr char kSubscriptionItemKind[] = "subscription_item";
+
 // The member of frozen parameters that names the object which a call changes. It goes into the path, and isn't sent as
 // a parameter; it stands among them so that their hash covers it (IDM-7).
 inline constexpr char kObjectMember[] = "$object";

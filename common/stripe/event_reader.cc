@@ -48,13 +48,9 @@ void ReadEventObject(simdjson::dom::object object, provider::Event& event) {
   event.object_kind = Noted(fields, "object").value_or("");
   event.object_id = Noted(fields, "id");
   event.customer_id = event.object_kind == "customer" ? event.object_id : Noted(fields, "customer");
-  if (event.object_kind == "checkout.session") {
-    event.object = CheckoutSessionFrom(fields);
-  } else if (event.object_kind == "subscription") {
-    event.object = SubscriptionFrom(fields);
-  } else if (event.object_kind == "invoice" && event.object_id.has_value()) {
-    event.object = InvoiceFrom(fields);
-  }
+  // Previews have no id; there is nothing to keep of them.
+  const KindReader* reader = fields.Find("id") ? ReaderOfWord(event.object_kind) : nullptr;
+  if (reader != nullptr) event.object = reader->read(fields);
   if (!event.object_error.empty()) event.object = std::monostate();
 }
 
@@ -77,6 +73,10 @@ provider::Event ReadSnapshot(const Fields& fields) {
     return event;
   }
   ReadEventObject(object, event);
+  // What has just lost its customer tells it as its past.
+  if (const auto before = data->Find("previous_attributes"); !event.customer_id && before && before->is_object()) {
+    event.customer_id = Noted(*data->As(*before, "previous_attributes"), "customer");
+  }
   return event;
 }
 

@@ -14,18 +14,18 @@ const std::string& StripeEventSource::name() const {
 absl::StatusOr<provider::VerifiedDelivery> StripeEventSource::Verify(std::string_view body,
                                                                      std::string_view signature_header,
                                                                      absl::Time now) const {
-  ASSIGN_OR_RETURN(const absl::Time signed_at, verifier_.Verify(body, signature_header, now));
-  return provider::VerifiedDelivery{signed_at, signed_at - now};
+  const absl::StatusOr<absl::Time> signed_at = verifier_.Verify(body, signature_header, now);
+  if (signed_at.ok()) return provider::VerifiedDelivery{*signed_at, *signed_at - now, /*thin=*/false};
+  if (thin_ == nullptr) return signed_at.status();
+  ASSIGN_OR_RETURN(const absl::Time thin_signed_at, thin_->Verify(body, signature_header, now));
+  return provider::VerifiedDelivery{thin_signed_at, thin_signed_at - now, /*thin=*/true};
 }
 
 absl::StatusOr<provider::Event> StripeEventSource::Read(std::string_view body) const { return ReadEvent(body); }
 
 absl::StatusOr<provider::Object> StripeEventSource::ReadObject(std::string_view kind,
                                                                std::string_view object_json) const {
-  if (kind == "checkout_session") return ReadCheckoutSession(object_json);
-  if (kind == "subscription") return ReadSubscription(object_json);
-  if (kind == "invoice") return ReadInvoice(object_json);
-  return absl::InvalidArgumentError("kind: unknown");
+  return stripe::ReadObject(kind, object_json);
 }
 
 }  // namespace billmesh::stripe

@@ -12,8 +12,10 @@ namespace billmesh::stripe {
 
 class StripeEventSource final : public provider::EventSource {
  public:
-  // The verifier must outlive this object.
-  explicit StripeEventSource(const SignatureVerifier& verifier) : verifier_(verifier) {}
+  // The verifiers must outlive this object. `thin` has the secrets of endpoints of thin notifications; null: there are
+  // none.
+  explicit StripeEventSource(const SignatureVerifier& verifier, const SignatureVerifier* thin = nullptr)
+      : verifier_(verifier), thin_(thin) {}
   const std::string& name() const override;
   absl::StatusOr<provider::VerifiedDelivery> Verify(std::string_view body, std::string_view signature_header,
                                                     absl::Time now) const override;
@@ -22,6 +24,7 @@ class StripeEventSource final : public provider::EventSource {
 
  private:
   const SignatureVerifier& verifier_;
+  const SignatureVerifier* const thin_;
 };
 
 }  // namespace billmesh::stripe

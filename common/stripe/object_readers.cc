@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/provider/object_format.h"
 #include "common/status/status.h"
 #include "common/stripe/object_fields.h"
 
@@ -12,20 +13,6 @@ namespace {
 
 constexpr size_t kMaxWordBytes = 64;  // statuses, modes, reasons
 constexpr size_t kMaxMetadataValueBytes = 500;
-
-// Fills what isn't known yet, so that an object's own metadata win over those it was made from.
-void ReadCorrelation(const Fields& owner, provider::Correlation& correlation) {
-  const auto metadata = owner.Object("metadata");
-  if (!metadata) return;
-  const auto take = [&](std::string_view key, std::optional<std::string>& into) {
-    if (!into.has_value()) into = metadata->OptText(key, kMaxMetadataValueBytes);
-  };
-  take(provider::kMetadataOperationKey, correlation.operation_key);
-  take(provider::kMetadataEntityId, correlation.entity_id);
-  take(provider::kMetadataEnv, correlation.env);
-  take(provider::kMetadataPlanCode, correlation.plan_code);
-  take(provider::kMetadataPlanVersion, correlation.plan_version);
-}
 
 struct Period {
   std::optional<absl::Time> start;
@@ -82,18 +69,28 @@ void ReadItems(const Fields& fields, provider::Subscription& subscription) {
   subscription.items_complete = !list->BoolOr("has_more", false);
 }
 
-std::string ReadCurrency(const Fields& fields) {
-  std::string currency = fields.Text("currency", 3);
-  absl::AsciiStrToLower(&currency);
-  bool letters = currency.size() == 3;
-  for (const char c : currency) letters = letters && absl::ascii_islower(static_cast<unsigned char>(c));
-  if (!letters) fields.Fail("currency", "not a currency code");
-  return currency;
+template <auto kFrom>
+provider::Object Read(const Fields& fields) {
+  return kFrom(fields);
 }
+
+constexpr KindReader kReaders[] = {
+    {"checkout.session", provider::kCheckoutSessionKind, Read<CheckoutSessionFrom>},
+    {"subscription", provider::kSubscriptionKind, Read<SubscriptionFrom>},
+    {"invoice", provider::kInvoiceKind, Read<InvoiceFrom>},
+    {"customer", provider::kCustomerKind, Read<CustomerFrom>},
+    {"payment_method", provider::kPaymentMethodKind, Read<PaymentMethodFrom>},
+    {"payment_intent", provider::kPaymentKind, Read<PaymentFrom>},
+    {"charge", provider::kChargeKind, Read<ChargeFrom>},
+    {"refund", provider::kRefundKind, Read<RefundFrom>},
+    {"dispute", provider::kDisputeKind, Read<DisputeFrom>},
+    {"credit_note", provider::kCreditNoteKind, Read<CreditNoteFrom>},
+    {"invoice_payment", provider::kInvoicePaymentKind, Read<InvoicePaymentFrom>},
+};
 
 // Parses, reads and reports the first complaint.
 template <typename T>
-absl::StatusOr<T> ReadObject(std::string_view json, T (*from)(const Fields&)) {
+absl::StatusOr<T> ReadAs(std::string_view json, T (*from)(const Fields&)) {
   ASSIGN_OR_RETURN(const simdjson::dom::element element, ParseBounded(json));
   simdjson::dom::object object;
   if (element.get_object().get(object) != simdjson::SUCCESS) return absl::InvalidArgumentError("not an object");
@@ -104,6 +101,43 @@ absl::StatusOr<T> ReadObject(std::string_view json, T (*from)(const Fields&)) {
 }
 
 }  // namespace
+
+const KindReader* ReaderOfWord(std::string_view stripe_word) {
+  for (const KindReader& reader : kReaders) {
+    if (reader.stripe_word == stripe_word) return &reader;
+  }
+  return nullptr;
+}
+
+const KindReader* ReaderOfKind(std::string_view kind) {
+  for (const KindReader& reader : kReaders) {
+    if (reader.kind == kind) return &reader;
+  }
+  return nullptr;
+}
+
+void ReadCorrelation(const Fields& owner, provider::Correlation& correlation) {
+  const auto metadata = owner.Object("metadata");
+  if (!metadata) return;
+  const auto take = [&](std::string_view key, std::optional<std::string>& into) {
+    if (!into.has_value()) into = metadata->OptText(key, kMaxMetadataValueBytes);
+  };
+  take(provider::kMetadataOperationKey, correlation.operation_key);
+  take(provider::kMetadataEntityId, correlation.entity_id);
+  take(provider::kMetadataEnv, correlation.env);
+  take(provider::kMetadataPlanCode, correlation.plan_code);
+  take(provider::kMetadataPlanVersion, correlation.plan_version);
+  take(provider::kMetadataItemCode, correlation.item_code);
+}
+
+std::string ReadCurrency(const Fields& fields) {
+  std::string currency = fields.Text("currency", 3);
+  absl::AsciiStrToLower(&currency);
+  bool letters = currency.size() == 3;
+  for (const char c : currency) letters = letters && absl::ascii_islower(static_cast<unsigned char>(c));
+  if (!letters) fields.Fail("currency", "not a currency code");
+  return currency;
+}
 
 provider::CheckoutSession CheckoutSessionFrom(const Fields& fields) {
   provider::CheckoutSession session;
@@ -178,11 +212,17 @@ provider::Invoice InvoiceFrom(const Fields& fields) {
 }
 
 absl::StatusOr<provider::CheckoutSession> ReadCheckoutSession(std::string_view json) {
-  return ReadObject(json, CheckoutSessionFrom);
+  return ReadAs(json, CheckoutSessionFrom);
 }
 absl::StatusOr<provider::Subscription> ReadSubscription(std::string_view json) {
-  return ReadObject(json, SubscriptionFrom);
+  return ReadAs(json, SubscriptionFrom);
 }
-absl::StatusOr<provider::Invoice> ReadInvoice(std::string_view json) { return ReadObject(json, InvoiceFrom); }
+absl::StatusOr<provider::Invoice> ReadInvoice(std::string_view json) { return ReadAs(json, InvoiceFrom); }
+
+absl::StatusOr<provider::Object> ReadObject(std::string_view kind, std::string_view json) {
+  const KindReader* reader = ReaderOfKind(kind);
+  if (reader == nullptr) return absl::InvalidArgumentError("kind: unknown");
+  return ReadAs(json, reader->read);
+}
 
 }  // namespace billmesh::stripe

@@ -22,5 +22,7 @@ inline constexpr size_t kMaxItems = 100;
 absl::StatusOr<provider::CheckoutSession> ReadCheckoutSession(std::string_view json);
 absl::StatusOr<provider::Subscription> ReadSubscription(std::string_view json);
 absl::StatusOr<provider::Invoice> ReadInvoice(std::string_view json);
+// Of any kind that we read (object_format.h).
+absl::StatusOr<provider::Object> ReadObject(std::string_view kind, std::string_view json);
 
 }  // namespace billmesh::stripe

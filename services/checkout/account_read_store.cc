@@ -77,9 +77,17 @@ absl::StatusOr<std::vector<InvoiceRow>> ReadInvoices(db::Tx& tx, std::string_vie
 absl::StatusOr<std::vector<PaymentRow>> ReadNewestPayments(db::Tx& tx, std::string_view entity_id, int limit) {
   ASSIGN_OR_RETURN(const db::Result result, tx.Exec(R"sql(
     SELECT p.id, p.status, p.currency, p.amount_minor, p.amount_refunded_minor, coalesce(p.failure_code, ''),
-           coalesce(p.dispute_status, ''), coalesce(p.invoice_id::text, ''), coalesce(p.item_code, ''),
-           p.provider_created_at
+           coalesce(d.status, ''), coalesce(i.id::text, ''), coalesce(p.item_code, ''), p.provider_created_at
     FROM billing.payments p
+    LEFT JOIN billing.invoices i
+      ON i.provider = p.provider AND i.provider_invoice_id = p.provider_invoice_id AND i.entity_id = p.entity_id
+    LEFT JOIN LATERAL (
+      SELECT d.status
+      FROM billing.disputes d
+      WHERE d.provider = p.provider AND d.provider_payment_id = p.provider_payment_id AND d.entity_id = p.entity_id
+      ORDER BY d.provider_created_at DESC, d.id DESC
+      LIMIT 1
+    ) d ON true
     WHERE p.entity_id = $1
     ORDER BY p.provider_created_at DESC, p.id DESC
     LIMIT $2

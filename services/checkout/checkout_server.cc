@@ -1,6 +1,7 @@
 #include "services/checkout/checkout_server.h"
 
 #include <array>
+#include <functional>
 #include <utility>
 
 #include "common/rpc/call.h"
@@ -139,7 +140,7 @@ grpc::ServerUnaryReactor* CheckoutServer::Write(grpc::CallbackServerContext* con
         const Order order = OrderOf(*request);
         RETURN_IF_ERROR(CheckOrder(order));
         ASSIGN_OR_RETURN(const Answer answer,
-                         (service_.*use_case)(call.caller, request->entity(), request->idempotency_key(), order));
+                         std::invoke(use_case, service_, call.caller, request->entity(), request->idempotency_key(), order));
         Fill(answer, *response);
         return absl::OkStatus();
       });

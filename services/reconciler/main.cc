@@ -15,6 +15,7 @@
 #include "services/reconciler/pending_recent_scope.h"
 #include "services/reconciler/reconciler_config.h"
 #include "services/reconciler/reconciler_server.h"
+#include "services/reconciler/refresh_object_job.h"
 #include "services/reconciler/run_watch.h"
 #include "services/reconciler/scope_runner.h"
 
@@ -45,11 +46,13 @@ int Run(const config::Config& config) {
   const auto provider = stripe::MakeProvider(config, daemon.clock(), daemon.ids());
   const stripe::StripeFormat format;
   reconciler::ExpireSessionJob expire_session({.provider = *provider, .format = format, .clock = daemon.clock()});
-  reconciler::OutboxWorker outbox({.pool = daemon.pool(),
-                                   .clock = daemon.clock(),
-                                   .ids = daemon.ids(),
-                                   .handlers = {{outbox::kExpireCheckoutSession, &expire_session}}},
-                                  reconciler::OutboxOptions(config, owner));
+  reconciler::GrpcProjectionPeer projection(rpc::MakeChannel(config.Get("webhook-addr"), daemon.tls()));
+  reconciler::RefreshObjectJob refresh({*provider, projection, daemon.clock(), format.provider()});
+  auto handlers = reconciler::RefreshHandlers(refresh);
+  handlers[outbox::kExpireCheckoutSession] = &expire_session;
+  reconciler::OutboxWorker outbox(
+      {.pool = daemon.pool(), .clock = daemon.clock(), .ids = daemon.ids(), .handlers = handlers},
+      reconciler::OutboxOptions(config, owner));
   for (int64_t n = 0; n < config.GetInt("outbox-workers"); ++n) {
     daemon.AddWorker("outbox", config.GetDuration("outbox-poll"),
                      [&] { return MoreAfter(outbox.RunOnce(), "outbox"); });
@@ -73,12 +76,8 @@ int Run(const config::Config& config) {
 
   reconciler::OperationsServer operations(
       {.calls = daemon.calls(), .pool = daemon.pool(), .ids = daemon.ids(), .env = env});
-  reconciler::ReconcilerServer reconciler({.calls = daemon.calls(),
-                                           .pool = daemon.pool(),
-                                           .ids = daemon.ids(),
-                                           .env = env,
-                                           .provider = format.provider(),
-                                           .scopes = {reconciler::kPendingRecent}});
+  reconciler::ReconcilerServer reconciler(
+      {daemon.calls(), daemon.pool(), daemon.ids(), env, format.provider(), {reconciler::kPendingRecent}});
   const int exit_code = daemon.Serve({&operations, &reconciler});
   pending_runs.LetGo();
   return exit_code;

@@ -27,6 +27,8 @@ std::vector<config::Setting> Settings() {
       {"outbox-stats", "OUTBOX_STATS", Type::kDuration, "10s", "how often queue depths are measured", 100, 600'000},
       {"checkout-addr", "CHECKOUT_ADDR", Type::kAddress, std::nullopt,
        "host:port of the checkout daemon, which recovers operations"},
+      {"webhook-addr", "WEBHOOK_ADDR", Type::kAddress, std::nullopt,
+       "host:port of the webhook daemon, which projects what is fetched"},
       {"recover-timeout", "RECOVER_TIMEOUT", Type::kDuration, "60s", "how long the recovery of one operation may take",
        50, 300'000},
       {"run-lease", "RUN_LEASE", Type::kDuration, "180s",

@@ -16,7 +16,8 @@ config::Parsed Parse(const std::vector<const char*>& flags) {
   std::map<std::string, std::string> environment = {{"BILLING_ENV", "test"},
                                                     {"DATABASE_URL", "postgresql://billmesh_reconciler@127.0.0.1/x"},
                                                     {"STRIPE_SECRET_KEY", "sk_test_51AbCdEfGhIjKlMnOpQrStUv"},
-                                                    {"CHECKOUT_ADDR", "127.0.0.1:7001"}};
+                                                    {"CHECKOUT_ADDR", "127.0.0.1:7001"},
+                                                    {"WEBHOOK_ADDR", "127.0.0.1:7002"}};
   environment.merge(files.Environment());
   std::vector<const char*> argv = {"billmesh-reconciler"};
   argv.insert(argv.end(), flags.begin(), flags.end());

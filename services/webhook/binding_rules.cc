@@ -21,6 +21,8 @@ struct Found {
   const SessionFact* session_of_operation;
   const SubscriptionFact* subscription;
   const std::string* invoice_entity;
+  const std::string* payment_entity;
+  const std::string* method_entity;
   const OperationFact* operation;
 };
 
@@ -30,6 +32,8 @@ Found Find(const EventKeys& keys, const Evidence& evidence) {
           Look(evidence.sessions_of_operation, keys.correlation.operation_key),
           Look(evidence.subscriptions, keys.subscription_id),
           Look(evidence.entity_of_invoice, keys.invoice_id),
+          Look(evidence.entity_of_payment, keys.payment_id),
+          Look(evidence.entity_of_payment_method, keys.payment_method_id),
           Look(evidence.operations, keys.correlation.operation_key)};
 }
 
@@ -48,7 +52,9 @@ Named NamedEntity(const Found& found) {
   if (found.session) take(found.session->entity_id);
   if (found.session_of_operation) take(found.session_of_operation->entity_id);
   if (found.subscription) take(found.subscription->entity_id);
-  if (found.invoice_entity) take(*found.invoice_entity);
+  for (const std::string* entity : {found.invoice_entity, found.payment_entity, found.method_entity}) {
+    if (entity) take(*entity);
+  }
   if (found.operation) take(found.operation->entity_id);
   return named;
 }
@@ -59,11 +65,21 @@ bool SoldByLink(const EventKeys& keys, const Found& found) {
          !keys.subscription_id.has_value();
 }
 
-// An invoice that is the entity's without a customer link: a payment link's, or a one-off that is stored already, so
-// that it stays known without its metadata.
-bool IsKnownOneOff(Owner owner, const EventKeys& keys, const Found& found) {
-  if (owner != Owner::kInvoices || keys.subscription_id.has_value()) return false;
-  return found.invoice_entity != nullptr || SoldByLink(keys, found);
+// What is the entity's without a customer link: what a payment link sold, and whatever belongs to an object that is
+// stored already, so that it stays known without its metadata. A session is known by our own key alone.
+bool NeedsNoLink(Owner owner, const EventKeys& keys, const Found& found) {
+  switch (owner) {
+    case Owner::kCheckoutSessions:
+      return true;
+    case Owner::kInvoices:
+      return !keys.subscription_id.has_value() && (found.invoice_entity != nullptr || SoldByLink(keys, found));
+    case Owner::kPayments:
+      return found.payment_entity != nullptr || found.invoice_entity != nullptr || SoldByLink(keys, found);
+    case Owner::kPaymentMethods:
+      return found.method_entity != nullptr && !keys.customer_id.has_value();
+    default:
+      return false;
+  }
 }
 
 // Why the event contradicts what is stored; null if it doesn't.
@@ -87,8 +103,71 @@ const char* Contradiction(const EventKeys& keys, const Found& found, const Named
       Differ(keys.customer_id, found.operation->live_customer_id)) {
     return "operation_customer_differs";
   }
+  if (found.operation && Differ(said.item_code, found.operation->item_code)) return "operation_item_differs";
   return nullptr;
 }
+
+// One overload a kind: what the object says of its correlation.
+struct KeysVisitor {
+  EventKeys& keys;
+  void operator()(const std::monostate&) const {}
+  void operator()(const provider::CheckoutSession& session) const {
+    keys.customer_id = session.customer_id;
+    keys.session_id = session.id;
+    keys.subscription_id = session.subscription_id;
+    keys.correlation = session.correlation;
+  }
+  void operator()(const provider::Subscription& subscription) const {
+    keys.customer_id = subscription.customer_id;
+    keys.subscription_id = subscription.id;
+    keys.correlation = subscription.correlation;
+  }
+  void operator()(const provider::Invoice& invoice) const {
+    keys.customer_id = invoice.customer_id;
+    keys.invoice_id = invoice.id;
+    keys.subscription_id = invoice.subscription_id;
+    keys.correlation = invoice.correlation;
+  }
+  void operator()(const provider::Customer& customer) const {
+    keys.customer_id = customer.id;
+    keys.customer_row_id = customer.id;
+    keys.correlation = customer.correlation;
+  }
+  void operator()(const provider::PaymentMethod& method) const {
+    keys.customer_id = method.customer_id;
+    keys.payment_method_id = method.id;
+  }
+  void operator()(const provider::Payment& payment) const {
+    keys.customer_id = payment.customer_id;
+    keys.payment_id = payment.id;
+    keys.invoice_id = payment.invoice_id;
+    keys.correlation = payment.correlation;
+  }
+  void operator()(const provider::Charge& charge) const {
+    keys.customer_id = charge.customer_id;
+    keys.payment_id = charge.payment_id;
+    keys.invoice_id = charge.invoice_id;
+    keys.correlation = charge.correlation;
+  }
+  void operator()(const provider::Refund& refund) const {
+    keys.payment_id = refund.payment_id;
+    keys.refund_id = refund.id;
+    keys.correlation = refund.correlation;
+  }
+  void operator()(const provider::Dispute& dispute) const {
+    keys.payment_id = dispute.payment_id;
+    keys.dispute_id = dispute.id;
+  }
+  void operator()(const provider::CreditNote& note) const {
+    keys.customer_id = note.customer_id;
+    keys.invoice_id = note.invoice_id;
+    keys.credit_note_id = note.id;
+  }
+  void operator()(const provider::InvoicePayment& paid) const {
+    keys.invoice_id = paid.invoice_id;
+    keys.payment_id = paid.payment_id;
+  }
+};
 
 }  // namespace
 
@@ -100,21 +179,7 @@ EventKeys KeysOf(const provider::Event& event) {
 
 EventKeys KeysOf(const ProviderObject& object) {
   EventKeys keys;
-  if (const auto* session = std::get_if<provider::CheckoutSession>(&object)) {
-    keys.customer_id = session->customer_id;
-    keys.session_id = session->id;
-    keys.subscription_id = session->subscription_id;
-    keys.correlation = session->correlation;
-  } else if (const auto* subscription = std::get_if<provider::Subscription>(&object)) {
-    keys.customer_id = subscription->customer_id;
-    keys.subscription_id = subscription->id;
-    keys.correlation = subscription->correlation;
-  } else if (const auto* invoice = std::get_if<provider::Invoice>(&object)) {
-    keys.customer_id = invoice->customer_id;
-    keys.invoice_id = invoice->id;
-    keys.subscription_id = invoice->subscription_id;
-    keys.correlation = invoice->correlation;
-  }
+  std::visit(KeysVisitor{keys}, object);
   return keys;
 }
 
@@ -134,12 +199,23 @@ Binding Bind(Owner owner, const EventKeys& keys, const Evidence& evidence, std::
   if (const char* why = Contradiction(keys, found, named, env)) {
     return {Disposition::kQuarantined, "", why, named.entity_id};
   }
-  // A subscription and its invoices belong to their customer; a session is known by our own key alone.
-  const bool needs_link = owner != Owner::kCheckoutSessions && !IsKnownOneOff(owner, keys, found);
-  if (needs_link && found.customer_entity == nullptr) {
+  // All else belongs to its customer.
+  if (!NeedsNoLink(owner, keys, found) && found.customer_entity == nullptr) {
     return {Disposition::kParked, "", kCustomerNotLinked, named.entity_id};
   }
   return {Disposition::kPending, named.entity_id, ""};
+}
+
+void Learn(const ProviderObject& object, const std::string& entity_id, Evidence& evidence) {
+  if (const auto* invoice = std::get_if<provider::Invoice>(&object)) {
+    evidence.entity_of_invoice.emplace(invoice->id, entity_id);
+  } else if (const auto* payment = std::get_if<provider::Payment>(&object)) {
+    evidence.entity_of_payment.emplace(payment->id, entity_id);
+  } else if (const auto* charge = std::get_if<provider::Charge>(&object)) {
+    evidence.entity_of_payment.emplace(charge->payment_id, entity_id);
+  } else if (const auto* method = std::get_if<provider::PaymentMethod>(&object)) {
+    evidence.entity_of_payment_method.emplace(method->id, entity_id);
+  }
 }
 
 std::optional<std::string> KnownOperation(const EventKeys& keys, const Evidence& evidence) {

@@ -18,6 +18,10 @@ struct EventKeys {
   std::optional<std::string> session_id;
   std::optional<std::string> subscription_id;
   std::optional<std::string> invoice_id;
+  std::optional<std::string> payment_id;
+  std::optional<std::string> payment_method_id;
+  // The object's own id, where nothing is bound by it: only its row is loaded.
+  std::optional<std::string> customer_row_id, refund_id, dispute_id, credit_note_id;
   provider::Correlation correlation;
 };
 EventKeys KeysOf(const provider::Event& event);
@@ -48,6 +52,9 @@ struct OperationFact {
   std::optional<int64_t> plan_version;
   // The customer that the operation's entity has now, if any.
   std::optional<std::string> live_customer_id;
+  // What it sold, if an item of the catalog (ENT-9).
+  std::optional<std::string> item_code;
+  std::optional<int64_t> item_quantity;
 };
 struct Evidence {
   std::unordered_map<std::string, std::string> entity_of_customer;
@@ -55,6 +62,8 @@ struct Evidence {
   std::unordered_map<std::string, SessionFact> sessions_of_operation;  // by operation key
   std::unordered_map<std::string, SubscriptionFact> subscriptions;     // by provider subscription id
   std::unordered_map<std::string, std::string> entity_of_invoice;
+  std::unordered_map<std::string, std::string> entity_of_payment;
+  std::unordered_map<std::string, std::string> entity_of_payment_method;
   std::unordered_map<std::string, OperationFact> operations;  // by operation key
 };
 
@@ -77,7 +86,12 @@ struct Binding {
 //
 // What a payment link sold is bound by its operation's key, whoever paid: the payer is a customer that the provider
 // made for the payment, linked to nobody (PRT-2). A customer that is linked must be the entity's, here too.
+// Payments and what belongs to them are bound by the payment or the invoice too, and a payment method that has lost its
+// customer by what is stored of it: none of these needs a customer then.
 Binding Bind(Owner owner, const EventKeys& keys, const Evidence& evidence, std::string_view env);
+
+// Once an object is bound, its row counts as stored for those that belong to it.
+void Learn(const ProviderObject& object, const std::string& entity_id, Evidence& evidence);
 
 // The operation key of the event where it is one that we have given out; else none.
 std::optional<std::string> KnownOperation(const EventKeys& keys, const Evidence& evidence);

@@ -13,6 +13,17 @@ namespace billmesh::webhook {
 EventBatch::EventBatch(const BatchSettings& settings, IdGenerator& ids, const std::vector<Incoming>& events)
     : settings_(settings), ids_(ids), events_(events), objects_(settings.env, settings.provider, ids) {}
 
+// A parked event is woken by what it waits for. Two transactions that don't see each other can miss that, so one that
+// waits for another object, or is still parked after it was woken, is looked at again too: ever more rarely, and for a
+// day.
+std::optional<absl::Duration> EventBatch::ParkedDelay(const Work& work) const {
+  const bool taken_up = work.incoming->stored.has_value();
+  if (!taken_up && work.result.waits_for.empty()) return std::nullopt;
+  const absl::Duration age = taken_up ? now_ - work.record.ref.received_at : absl::ZeroDuration();
+  if (age > kParkedLooks) return std::nullopt;
+  return std::clamp(age, settings_.backoff.base, settings_.backoff.max);
+}
+
 absl::StatusOr<BatchOutcome> EventBatch::Run(db::Tx& tx) {
   RETURN_IF_ERROR(Admit(tx));
   RouteAll();
@@ -66,6 +77,9 @@ absl::Status EventBatch::AdmitNew(db::Tx& tx) {
 }
 
 absl::Status EventBatch::AdmitStored(db::Tx& tx) {
+  const bool any = std::any_of(events_.begin(), events_.end(), [](const Incoming& i) { return i.stored.has_value(); });
+  if (!any) return absl::OkStatus();
+  ASSIGN_OR_RETURN(now_, tx.Now());
   for (const Incoming& incoming : events_) {
     if (!incoming.stored.has_value()) continue;
     ASSIGN_OR_RETURN(const bool held, HoldsLease(tx, *incoming.stored));
@@ -84,15 +98,27 @@ void EventBatch::RouteAll() {
     work.owner = routed.owner;
     work.result.disposition = routed.disposition;
     work.result.reason = std::move(routed.reason);
+    if (work.result.reason == kNeedsFetch && work.incoming->fetched.has_value()) TakeFetched(work);
   }
+}
+
+// Goes on as if the event had held it.
+void EventBatch::TakeFetched(Work& work) {
+  const bool gone = std::holds_alternative<std::monostate>(work.incoming->fetched->object);
+  work.result.disposition = gone ? Disposition::kIgnored : Disposition::kPending;
+  work.result.reason = gone ? kObjectGone : "";
 }
 
 // Those that Route left pending go into the projection.
 void EventBatch::AddObjects() {
   for (Work& work : work_) {
-    if (work.result.disposition != Disposition::kPending) continue;
+    if (work.result.disposition != Disposition::kPending || !work.result.reason.empty()) continue;
     const provider::Event& event = work.incoming->event;
-    objects_.Add({work.owner, &event.object, KeysOf(event), {event.created_at, event.id}, &work.result});
+    if (const auto& fetched = work.incoming->fetched; fetched.has_value()) {
+      objects_.Add({work.owner, &fetched->object, KeysOf(fetched->object), fetched->version, &work.result});
+    } else {
+      objects_.Add({work.owner, &event.object, KeysOf(event), {event.created_at, event.id}, &work.result});
+    }
   }
 }
 
@@ -107,11 +133,13 @@ void EventBatch::SettleAll() {
       ++record.attempts;
       if (record.attempts >= settings_.max_attempts) work.result.disposition = Disposition::kDead;
     }
-    // A parked event waits for its customer's link; one that stays parked though it is linked must not be taken up all
-    // the time.
-    const bool still_parked = work.result.disposition == Disposition::kParked && work.incoming->stored.has_value();
-    if (work.result.disposition == Disposition::kFailed || still_parked) {
+    if (work.result.disposition == Disposition::kPending) record.run_after_delay = absl::ZeroDuration();
+    if (work.result.disposition == Disposition::kFailed) {
       record.run_after_delay = lease::DelayAfter(settings_.backoff, std::max<int64_t>(1, record.attempts), ids_);
+    }
+    if (work.result.disposition == Disposition::kParked) {
+      record.run_after_delay = ParkedDelay(work);
+      record.waits_for = work.result.waits_for;
     }
     record.disposition = work.result.disposition;
     record.reason = work.result.reason;
@@ -122,6 +150,7 @@ void EventBatch::SettleAll() {
 absl::Status EventBatch::WriteAll(db::Tx& tx) {
   ASSIGN_OR_RETURN(outcome_.duplicates, objects_.Write(tx));
   RETURN_IF_ERROR(WriteEvents(tx));
+  RETURN_IF_ERROR(WakeParked(tx, settings_.env, settings_.provider, objects_.BornIds()));
   RETURN_IF_ERROR(WriteAudit(tx));
   ASSIGN_OR_RETURN(outcome_.changes, objects_.BumpChanged(tx));
   return absl::OkStatus();

@@ -19,12 +19,19 @@
 
 namespace billmesh::webhook {
 
+// What was fetched for an event that didn't hold the whole of its object.
+struct FetchedForEvent {
+  provider::Object object;  // empty: the provider has no such object any more
+  Version version;
+};
+
 // An event on its way in.
 struct Incoming {
   provider::Event event;
   std::string payload;                 // the exact bytes
   std::optional<StoredRef> stored;     // set for one that is stored and leased already
   telemetry::TraceContext trace = {};  // of the call that brought it, or a fresh one of the worker's
+  std::optional<FetchedForEvent> fetched = {};
 };
 
 // What became of one event.
@@ -47,6 +54,9 @@ struct BatchSettings {
   lease::Backoff backoff;    // between attempts of a failed event
   int64_t max_attempts = 1;  // then it is dead
 };
+
+// For how long a parked event is looked at without being woken.
+inline constexpr absl::Duration kParkedLooks = absl::Hours(24);
 
 class EventBatch {
  public:
@@ -71,8 +81,10 @@ class EventBatch {
   absl::Status AdmitNew(db::Tx& tx);
   absl::Status AdmitStored(db::Tx& tx);
   void RouteAll();
+  static void TakeFetched(Work& work);
   void AddObjects();
   void SettleAll();
+  std::optional<absl::Duration> ParkedDelay(const Work& work) const;
   absl::Status WriteAll(db::Tx& tx);
   absl::Status WriteEvents(db::Tx& tx);
   absl::Status WriteAudit(db::Tx& tx);
@@ -81,6 +93,7 @@ class EventBatch {
   const BatchSettings& settings_;
   IdGenerator& ids_;
   const std::vector<Incoming>& events_;
+  absl::Time now_;  // the database's; set where stored events are among the batch
   std::vector<Work> work_;
   std::unordered_map<std::string, size_t> work_of_event_;             // by provider event id
   std::unordered_map<std::string, Disposition> earlier_disposition_;  // of duplicates

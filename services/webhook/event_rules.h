@@ -22,17 +22,20 @@ enum class Owner { kNone, kCheckoutSessions, kSubscriptions, kInvoices, kPayment
 struct TypeRule {
   std::string_view prefix;  // of the event's type; the longest that matches counts
   Owner owner;
-  bool applied;  // false: stored as ignored, by name
+  bool applied;           // false: stored as ignored, by name
+  std::string_view kind;  // of the object that such an event is about, where it is applied (object_format.h)
 };
 
 // The ownership matrix. Types that nothing here matches are unknown: stored as ignored too.
 const std::vector<TypeRule>& OwnershipMatrix();
+// Who takes an object of this kind, and our word for the kind (object_format.h).
+Owner OwnerOf(const provider::Object& object);
+std::string_view KindOf(const provider::Object& object);
 // Null for an unknown type.
 const TypeRule* RuleFor(std::string_view type);
 
 // Reasons of an ignored event.
 inline constexpr char kEnvironmentMismatch[] = "environment_mismatch";
-inline constexpr char kThinNotConfigured[] = "thin_not_configured";
 inline constexpr char kConnectedAccount[] = "connected_account";
 inline constexpr char kUnknownType[] = "unknown_type";
 inline constexpr char kTypeNotKept[] = "type_not_kept";
@@ -41,11 +44,18 @@ inline constexpr char kNotOurCheckout[] = "not_our_checkout";
 inline constexpr char kSessionModeNotKept[] = "session_mode_not_kept";
 inline constexpr char kPaymentLinkSession[] = "payment_link_session";  // what was paid is its invoice (PRT-2)
 
+// Why an event is pending: it doesn't hold the whole of its object, which must be fetched first (WHK-6).
+inline constexpr char kNeedsFetch[] = "needs_fetch";
+// Reason of an ignored one: the provider has no such object any more.
+inline constexpr char kObjectGone[] = "object_gone";
+
 struct Routed {
-  // kPending: to be bound and applied now. Else it stays as it is, for the reason.
+  // kPending without a reason: to be bound and applied now. kPending because of kNeedsFetch: once `kind` is fetched.
+  // Else it stays as it is, for the reason.
   Disposition disposition = Disposition::kPending;
   std::string reason;
   Owner owner = Owner::kNone;
+  std::string_view kind = {};
 };
 
 // Where an event goes before anything stored is looked at. `livemode` is the deployment's (TEN-1).

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "gtest/gtest.h"
+#include "services/webhook/projection_outcome.h"
 
 namespace billmesh::webhook {
 namespace {
@@ -33,20 +34,20 @@ TEST(OwnershipMatrixTest, EveryFamilyHasOneOwner) {
       {"checkout.session.async_payment_failed", Owner::kCheckoutSessions, true},
       {"customer.subscription.created", Owner::kSubscriptions, true},
       {"customer.subscription.trial_will_end", Owner::kSubscriptions, true},
-      {"customer.updated", Owner::kCustomers, false},
-      {"customer.deleted", Owner::kCustomers, false},
+      {"customer.updated", Owner::kCustomers, true},
+      {"customer.deleted", Owner::kCustomers, true},
       {"customer.tax_id.created", Owner::kCustomers, false},
       {"invoice.paid", Owner::kInvoices, true},
       {"invoice.payment_failed", Owner::kInvoices, true},
       {"invoice.a_type_of_next_year", Owner::kInvoices, true},
       {"invoice.upcoming", Owner::kInvoices, false},
       {"invoice.deleted", Owner::kInvoices, false},
-      {"invoice_payment.paid", Owner::kPayments, false},
-      {"payment_intent.succeeded", Owner::kPayments, false},
-      {"charge.dispute.created", Owner::kPayments, false},
-      {"refund.created", Owner::kPayments, false},
-      {"credit_note.voided", Owner::kPayments, false},
-      {"payment_method.attached", Owner::kPaymentMethods, false},
+      {"invoice_payment.paid", Owner::kPayments, true},
+      {"payment_intent.succeeded", Owner::kPayments, true},
+      {"charge.dispute.created", Owner::kPayments, true},
+      {"refund.created", Owner::kPayments, true},
+      {"credit_note.voided", Owner::kPayments, true},
+      {"payment_method.attached", Owner::kPaymentMethods, true},
       {"subscription_schedule.released", Owner::kNone, false},
       {"product.created", Owner::kNone, false},
   };
@@ -58,6 +59,14 @@ TEST(OwnershipMatrixTest, EveryFamilyHasOneOwner) {
   }
   EXPECT_EQ(RuleFor("moon.landed"), nullptr);
   EXPECT_EQ(RuleFor("invoice"), nullptr) << "a family's name alone is no type";
+}
+
+TEST(OwnershipMatrixTest, WhatIsAppliedHasAKindThatItsOwnerTakes) {
+  for (const TypeRule& rule : OwnershipMatrix()) {
+    EXPECT_EQ(rule.applied, !rule.kind.empty()) << rule.prefix;
+    if (!rule.applied) continue;
+    EXPECT_EQ(OwnerOfKind(rule.kind), rule.owner) << rule.prefix;
+  }
 }
 
 TEST(OwnershipMatrixTest, NoPrefixStandsTwice) {
@@ -72,10 +81,23 @@ TEST(RouteTest, SendsEventsWhereTheyBelong) {
   EXPECT_EQ(Route(paid, false).owner, Owner::kInvoices);
   EXPECT_EQ(RouteOf(paid, true), "ignored environment_mismatch");
   EXPECT_EQ(RouteOf(Event("moon.landed")), "ignored unknown_type");
-  EXPECT_EQ(RouteOf(Event("charge.succeeded")), "ignored type_not_kept");
+  EXPECT_EQ(RouteOf(Event("product.created")), "ignored type_not_kept");
   provider::Event thin = Event("v1.invoice.paid");
   thin.thin = true;
-  EXPECT_EQ(RouteOf(thin), "ignored thin_not_configured");
+  EXPECT_EQ(RouteOf(thin), "pending needs_fetch");
+  EXPECT_EQ(Route(thin, false).kind, "invoice");
+  thin.type = "v1.charge.dispute.created";
+  EXPECT_EQ(Route(thin, false).kind, "dispute");
+  thin.type = "v1.customer.tax_id.created";
+  EXPECT_EQ(RouteOf(thin), "ignored type_not_kept");
+  thin.type = "v2.core.account.updated";
+  EXPECT_EQ(RouteOf(thin), "ignored unknown_type");
+  provider::Event part = Event("customer.subscription.updated");
+  provider::Subscription subscription;
+  subscription.items_complete = false;
+  part.object = subscription;
+  EXPECT_EQ(RouteOf(part), "pending needs_fetch");
+  EXPECT_EQ(Route(part, false).kind, "subscription");
   provider::Event connected = paid;
   connected.account = "acct_other";
   EXPECT_EQ(RouteOf(connected), "ignored connected_account");

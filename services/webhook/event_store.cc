@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_join.h"
 #include "common/status/status.h"
 
 namespace billmesh::webhook {
@@ -12,6 +13,11 @@ using OptTexts = std::vector<std::optional<std::string>>;
 
 std::optional<int64_t> Micros(std::optional<absl::Duration> delay) {
   return delay.has_value() ? std::optional(absl::ToInt64Microseconds(*delay)) : std::nullopt;
+}
+
+// Ids as one text, for an array of arrays that unnest() would flatten; null for none.
+std::optional<std::string> Joined(const std::vector<std::string>& ids) {
+  return ids.empty() ? std::nullopt : std::optional(absl::StrJoin(ids, "\x1f"));
 }
 
 std::vector<LeasedEvent> ReadLeased(const db::Result& rows) {
@@ -74,7 +80,7 @@ absl::Status InsertEvents(db::Tx& tx, std::string_view env, std::string_view pro
                           const std::vector<EventRecord>& records) {
   if (records.empty()) return absl::OkStatus();
   std::vector<std::string> id, event_id, type, status, payload;
-  OptTexts api_version, object_id, customer, entity, reason;
+  OptTexts api_version, object_id, customer, entity, reason, waits_for;
   std::vector<bool> livemode;
   std::vector<int64_t> attempts;
   std::vector<std::optional<int64_t>> delay_us;
@@ -94,6 +100,7 @@ absl::Status InsertEvents(db::Tx& tx, std::string_view env, std::string_view pro
     reason.push_back(r.reason.empty() ? std::nullopt : std::optional(r.reason));
     attempts.push_back(r.attempts);
     delay_us.push_back(Micros(r.run_after_delay));
+    waits_for.push_back(Joined(r.waits_for));
     payload.push_back(*r.payload);
   }
   return tx
@@ -101,21 +108,22 @@ absl::Status InsertEvents(db::Tx& tx, std::string_view env, std::string_view pro
           R"sql(
     INSERT INTO billing.webhook_events (id, received_at, env, provider, provider_event_id, type, api_version, livemode,
                                         provider_created_at, object_id, provider_customer_id, entity_id, status, status_reason,
-                                        attempts, run_after, payload, processed_at)
+                                        attempts, run_after, waits_for, payload, processed_at)
     SELECT v.id, v.received_at, $1, $2, v.provider_event_id, v.type, v.api_version, v.livemode, v.provider_created_at,
            v.object_id, v.provider_customer_id, v.entity_id, v.status, v.status_reason, v.attempts,
-           billing.now() + v.delay_us * interval '1 microsecond', v.payload,
+           billing.now() + v.delay_us * interval '1 microsecond', string_to_array(v.waits_for, chr(31)), v.payload,
            CASE WHEN v.status = 'processed' THEN billing.now() END
     FROM unnest($3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::timestamptz[],
                 $10::text[], $11::text[], $12::uuid[], $13::text[], $14::text[], $15::integer[], $16::bigint[],
-                $17::bytea[])
+                $17::text[], $18::bytea[])
       AS v (id, received_at, provider_event_id, type, api_version, livemode, provider_created_at, object_id,
-            provider_customer_id, entity_id, status, status_reason, attempts, delay_us, payload)
+            provider_customer_id, entity_id, status, status_reason, attempts, delay_us, waits_for, payload)
   )sql",
           {env, provider, Param::TextArray(id), Param::TimeArray(received), Param::TextArray(event_id),
            Param::TextArray(type), Param::TextArray(api_version), Param::BoolArray(livemode), Param::TimeArray(created),
            Param::TextArray(object_id), Param::TextArray(customer), Param::TextArray(entity), Param::TextArray(status),
-           Param::TextArray(reason), Param::IntArray(attempts), Param::IntArray(delay_us), Param::BytesArray(payload)})
+           Param::TextArray(reason), Param::IntArray(attempts), Param::IntArray(delay_us), Param::TextArray(waits_for),
+           Param::BytesArray(payload)})
       .status();
 }
 
@@ -134,14 +142,27 @@ absl::Status FinishEvent(db::Tx& tx, const EventRecord& record) {
                    tx.Exec(R"sql(
     UPDATE billing.webhook_events
     SET status = $4, status_reason = $5, entity_id = coalesce($6::uuid, entity_id), attempts = $7,
-        run_after = billing.now() + $8::bigint * interval '1 microsecond',
+        run_after = billing.now() + $8::bigint * interval '1 microsecond', waits_for = string_to_array($9, chr(31)),
         processed_at = CASE WHEN $4 = 'processed' THEN billing.now() END,
         lease_owner = NULL, lease_until = NULL
     WHERE id = $1 AND received_at = $2 AND lease_version = $3 AND lease_owner IS NOT NULL
   )sql",
                            {record.ref.id, record.ref.received_at, record.ref.lease_version, NameOf(record.disposition),
                             record.reason.empty() ? Param(std::nullopt) : Param(record.reason), record.entity_id,
-                            record.attempts, Micros(record.run_after_delay)}));
+                            record.attempts, Micros(record.run_after_delay), Joined(record.waits_for)}));
+  if (done.affected() == 1) return absl::OkStatus();
+  return Fail(Reason::FAILURE_REASON_LEASE_LOST, "the lease on the event was lost");
+}
+
+absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& backoff) {
+  ASSIGN_OR_RETURN(const db::Result done, tx.Exec(R"sql(
+    UPDATE billing.webhook_events
+    SET run_after = billing.now() + least(greatest(billing.now() - received_at, $4::interval), $5::interval),
+        lease_owner = NULL, lease_until = NULL
+    WHERE id = $1 AND received_at = $2 AND lease_version = $3 AND lease_owner IS NOT NULL
+  )sql",
+                                                  {ref.id, ref.received_at, ref.lease_version,
+                                                   Param::Interval(backoff.base), Param::Interval(backoff.max)}));
   if (done.affected() == 1) return absl::OkStatus();
   return Fail(Reason::FAILURE_REASON_LEASE_LOST, "the lease on the event was lost");
 }
@@ -152,7 +173,8 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view e
     WITH due AS (
       SELECT e.id, e.received_at
       FROM billing.webhook_events e
-      WHERE e.status IN ('pending', 'failed') AND e.env = $1 AND e.provider = $2 AND e.run_after <= billing.now()
+      WHERE e.status IN ('pending', 'failed', 'parked') AND e.env = $1 AND e.provider = $2
+        AND e.run_after <= billing.now()
         AND (e.lease_until IS NULL OR e.lease_until <= billing.now())
       ORDER BY e.run_after
       LIMIT $5
@@ -170,13 +192,13 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view e
 
 absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_view env, std::string_view provider,
                                                      std::string_view owner, absl::Duration lease, int limit) {
-  // A parked event that stays parked although its customer is linked waits for its run_after.
+  // Once it's linked, no event can be parked for these reasons again: it isn't taken up all the time.
   ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
     WITH linked AS (
       SELECT e.id, e.received_at
       FROM billing.webhook_events e
       WHERE e.status = 'parked' AND e.env = $1 AND e.provider = $2
-        AND (e.run_after IS NULL OR e.run_after <= billing.now())
+        AND e.status_reason IN ('nothing_stored_matches', 'customer_not_linked')
         AND (e.lease_until IS NULL OR e.lease_until <= billing.now())
         AND EXISTS (SELECT 1 FROM billing.entity_customers c
                     JOIN billing.entities owner ON owner.id = c.entity_id AND owner.env = $1
@@ -193,6 +215,27 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_vie
   )sql",
                                                   {env, provider, owner, Param::Interval(lease), limit}));
   return ReadLeased(rows);
+}
+
+absl::Status WakeParked(db::Tx& tx, std::string_view env, std::string_view provider,
+                        const std::vector<std::string>& object_ids) {
+  if (object_ids.empty()) return absl::OkStatus();
+  // One that a worker holds is skipped: it locks the event before the entity, we do it the other way round.
+  return tx
+      .Exec(R"sql(
+    WITH waiting AS (
+      SELECT e.id, e.received_at
+      FROM billing.webhook_events e
+      WHERE e.status = 'parked' AND e.waits_for && $3::text[] AND e.env = $1 AND e.provider = $2
+      FOR UPDATE SKIP LOCKED
+    )
+    UPDATE billing.webhook_events e
+    SET run_after = billing.now()
+    FROM waiting
+    WHERE e.id = waiting.id AND e.received_at = waiting.received_at
+  )sql",
+            {env, provider, Param::TextArray(object_ids)})
+      .status();
 }
 
 absl::StatusOr<EventStats> ReadEventStats(db::Tx& tx, std::string_view env, std::string_view provider) {

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/db/pool.h"
+#include "common/lease/backoff.h"
 #include "common/provider/objects.h"
 #include "services/webhook/event_rules.h"
 
@@ -41,6 +42,8 @@ struct EventRecord {
   int64_t attempts = 0;
   // When it is to be taken up again, from the database's now; none: not by time.
   std::optional<absl::Duration> run_after_delay;
+  // Parked: the provider's ids of the objects that WakeParked is to name.
+  std::vector<std::string> waits_for;
 };
 
 struct EventKey {
@@ -65,13 +68,23 @@ absl::StatusOr<bool> HoldsLease(db::Tx& tx, const StoredRef& ref);
 // Writes what became of it and ends the lease. LEASE_LOST, and nothing written, if it was lost meanwhile.
 absl::Status FinishEvent(db::Tx& tx, const EventRecord& record);
 
-// Leases up to `limit` events that are due: pending and failed ones whose time has come, and those of dead holders.
-// (SKIP LOCKED.)
+// Ends the lease of a pending event and puts it off: for as long as it has waited already, between the backoff's
+// bounds. LEASE_LOST, and nothing written, if it was lost meanwhile.
+absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& backoff);
+
+// Leases up to `limit` events that are due: pending, failed and parked ones whose time has come, and those of dead
+// holders. (SKIP LOCKED.)
 absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view env, std::string_view provider,
                                                   std::string_view owner, absl::Duration lease, int limit);
 // The same for parked events whose customer has been linked to an entity of this environment.
 absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_view env, std::string_view provider,
                                                      std::string_view owner, absl::Duration lease, int limit);
+
+// Makes the parked events due that wait for one of these objects of the provider's. Call it in the transaction that
+// projects them first, after its own events are written. An event that a worker holds at this moment is left out: it
+// comes back by its run_after.
+absl::Status WakeParked(db::Tx& tx, std::string_view env, std::string_view provider,
+                        const std::vector<std::string>& object_ids);
 
 // How many events wait, and how long the longest has been due, for metrics.
 struct EventStats {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/fault/fault_point.h"
+#include "common/lease/lease.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -32,7 +33,7 @@ absl::StatusOr<std::vector<LeasedEvent>> EventWorker::LeaseSome() {
       });
 }
 
-absl::StatusOr<EventResult> EventWorker::TakeUp(LeasedEvent& leased) {
+absl::StatusOr<EventResult> EventWorker::TakeUp(LeasedEvent& leased, absl::Duration deadline_monotonic) {
   Incoming incoming;
   incoming.stored = leased.ref;
   incoming.trace = telemetry::CallScope::Current();
@@ -41,17 +42,42 @@ absl::StatusOr<EventResult> EventWorker::TakeUp(LeasedEvent& leased) {
   // It was read when it came: a payload that can't be any more was scrubbed, or the reader has changed.
   if (!event.ok()) return deps_.service.StoreAsFailed(incoming, kPayloadUnreadable);
   incoming.event = *std::move(event);
+  const Routed routed = Route(incoming.event, options_.livemode);
+  if (routed.reason == kNeedsFetch) {
+    Fetch fetch = deps_.fetcher.FetchObject(routed.kind, *incoming.event.object_id, deadline_monotonic);
+    FAULT_POINT("webhook.after_fetch_before_apply");
+    if (fetch.outcome == Fetch::Outcome::kLater) return Defer(incoming, fetch.why);
+    if (fetch.outcome == Fetch::Outcome::kBroken) return deps_.service.StoreAsFailed(incoming, fetch.why);
+    incoming.fetched = std::move(fetch.fetched);
+  }
+  return ApplyOrFail(incoming);
+}
+
+absl::StatusOr<EventResult> EventWorker::ApplyOrFail(const Incoming& incoming) {
   auto result = deps_.service.Apply({incoming})[0];
   // An error that nobody classified comes again each time: it costs an attempt, so that it ends in the dead letters.
   if (!result.ok() && ReasonOf(result.status()) == Reason::FAILURE_REASON_UNSPECIFIED) {
     telemetry::Error("event not applied",
-                     {{"event_row", leased.ref.id}, {"error", std::string(result.status().message())}});
+                     {{"event_row", incoming.stored->id}, {"error", std::string(result.status().message())}});
     return deps_.service.StoreAsFailed(incoming, kInternalError);
   }
   return result;
 }
 
+// The event stays pending and keeps its attempts: it is looked at again the later, the longer it has waited.
+absl::StatusOr<EventResult> EventWorker::Defer(const Incoming& incoming, const std::string& why) {
+  telemetry::Warn("event not fetched", {{"provider_event_id", incoming.event.id}, {"why", why}});
+  RETURN_IF_ERROR(db::RunInTransaction(deps_.pool, db::Scope::System("webhook.defer"), [&](db::Tx& tx) {
+    return DeferEvent(tx, *incoming.stored, options_.fetch_backoff);
+  }));
+  EventResult result;
+  result.reason = kNeedsFetch;
+  return result;
+}
+
 bool EventWorker::RunOnce() {
+  // All of a pass ends within half the lease: who wakes up later writes nothing.
+  const absl::Duration deadline = deps_.clock.Monotonic() + lease::WritingTime(options_.lease);
   auto leased = LeaseSome();
   if (!leased.ok()) {
     telemetry::Warn("no events leased", {{"error", std::string(leased.status().message())}});
@@ -62,7 +88,7 @@ bool EventWorker::RunOnce() {
     // Its delivery's ids are not stored: taking it up is a request of its own.
     const telemetry::CallScope scope(telemetry::ContinueTrace("", ""));
     const absl::Time received_at = event.ref.received_at;
-    const auto result = TakeUp(event);
+    const auto result = TakeUp(event, deadline);
     if (result.ok()) {
       if (result->disposition == Disposition::kProcessed) ObserveLag(deps_.clock.Now() - received_at);
       continue;

@@ -9,6 +9,7 @@
 #include "common/db/pool.h"
 #include "common/provider/event_source.h"
 #include "common/time/clock.h"
+#include "services/webhook/event_fetcher.h"
 #include "services/webhook/webhook_service.h"
 
 namespace billmesh::webhook {
@@ -20,13 +21,16 @@ class EventWorker {
     Clock& clock;
     WebhookService& service;
     const provider::EventSource& source;
+    const EventFetcher& fetcher;
   };
   struct Options {
     std::string env;
     std::string owner;  // of the leases: unique to this process
+    bool livemode = false;
     absl::Duration lease = absl::Minutes(1);
-    int max_events = 16;     // leased at a time
-    int partition_days = 7;  // ahead
+    int max_events = 16;                                                 // leased at a time
+    int partition_days = 7;                                              // ahead
+    lease::Backoff fetch_backoff = {absl::Seconds(10), absl::Hours(1)};  // while the provider doesn't say
   };
   EventWorker(const Deps& deps, Options options) : deps_(deps), options_(std::move(options)) {}
 
@@ -39,7 +43,9 @@ class EventWorker {
 
  private:
   absl::StatusOr<std::vector<LeasedEvent>> LeaseSome();
-  absl::StatusOr<EventResult> TakeUp(LeasedEvent& leased);
+  absl::StatusOr<EventResult> TakeUp(LeasedEvent& leased, absl::Duration deadline_monotonic);
+  absl::StatusOr<EventResult> ApplyOrFail(const Incoming& incoming);
+  absl::StatusOr<EventResult> Defer(const Incoming& incoming, const std::string& why);
 
   const Deps deps_;
   const Options options_;

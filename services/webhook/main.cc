@@ -6,13 +6,13 @@
 
 #include "common/config/config.h"
 #include "common/daemon/daemon.h"
-#include "common/stripe/event_source.h"
+#include "common/stripe/client_config.h"
 #include "common/telemetry/metrics.h"
 #include "services/webhook/change_notifier.h"
 #include "services/webhook/event_worker.h"
 #include "services/webhook/ingest_batcher.h"
 #include "services/webhook/projection_server.h"
-#include "services/webhook/secret_reloader.h"
+#include "services/webhook/signed_endpoints.h"
 #include "services/webhook/webhook_config.h"
 #include "services/webhook/webhook_server.h"
 
@@ -38,10 +38,11 @@ int Run(const config::Config& config) {
   const webhook::WebhookConfig settings =
       webhook::ReadWebhookConfig(config, "stripe", "webhook/" + daemon.ids().NewId());
 
-  auto verifier = stripe::SignatureVerifier::Create(settings.secrets, settings.signature_tolerance);
-  if (!verifier.ok()) return Fail(verifier.status());
-  const stripe::StripeEventSource source(**verifier);
-  webhook::SecretReloader secrets(settings.secret_file, settings.secrets, **verifier);
+  auto endpoints = webhook::SignedEndpoints::Create(settings);
+  if (!endpoints.ok()) return Fail(endpoints.status());
+  const provider::EventSource& source = (*endpoints)->source();
+  const auto provider = stripe::MakeProvider(config, daemon.clock(), daemon.ids());
+  const webhook::EventFetcher fetcher({.provider = *provider, .source = source, .clock = daemon.clock()});
 
   webhook::GrpcChangeNotifier notifier(rpc::MakeChannel(settings.entitlements_addr, daemon.tls()),
                                        settings.hint_timeout);
@@ -51,8 +52,9 @@ int Run(const config::Config& config) {
   webhook::IngestBatcher batcher(
       settings.batcher, daemon.clock(),
       [&service](const std::vector<webhook::Incoming>& events) { return service.Apply(events); });
-  webhook::EventWorker worker({.pool = daemon.pool(), .clock = daemon.clock(), .service = service, .source = source},
-                              settings.worker);
+  webhook::EventWorker worker(
+      {.pool = daemon.pool(), .clock = daemon.clock(), .service = service, .source = source, .fetcher = fetcher},
+      settings.worker);
   webhook::WebhookServer server(
       {.calls = daemon.calls(), .clock = daemon.clock(), .source = source, .batcher = batcher});
   webhook::ProjectionServer projection_server(
@@ -69,8 +71,8 @@ int Run(const config::Config& config) {
     worker.KeepPartitions();
     return false;
   });
-  daemon.AddWorker("secrets", kSecretsPeriod, [&secrets] {
-    secrets.RunOnce();
+  daemon.AddWorker("secrets", kSecretsPeriod, [&endpoints] {
+    (*endpoints)->Reload();
     return false;
   });
   daemon.OnDrain([&batcher] { batcher.Stop(); });

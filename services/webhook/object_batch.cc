@@ -1,13 +1,68 @@
 #include "services/webhook/object_batch.h"
 
+#include <algorithm>
 #include <set>
 
 #include "common/status/status.h"
+#include "services/webhook/customer_rules.h"
+#include "services/webhook/payment_rules.h"
+#include "services/webhook/projection_outcome.h"
 
 namespace billmesh::webhook {
 
+namespace {
+
+// What others belong to comes before them, so that it is here when they are bound and applied.
+int Rank(const ProviderObject& object) {
+  const bool child =
+      std::holds_alternative<provider::Refund>(object) || std::holds_alternative<provider::Dispute>(object) ||
+      std::holds_alternative<provider::CreditNote>(object) || std::holds_alternative<provider::InvoicePayment>(object);
+  const bool payment =
+      std::holds_alternative<provider::Payment>(object) || std::holds_alternative<provider::Charge>(object);
+  return child ? 2 : payment ? 1 : 0;
+}
+
+// The other objects that a parked one waits for.
+std::vector<std::string> WaitsFor(Owner owner, const EventKeys& keys) {
+  std::vector<std::string> ids;
+  if (owner != Owner::kPayments) return ids;
+  if (keys.payment_id.has_value()) ids.push_back(*keys.payment_id);
+  if (keys.invoice_id.has_value()) ids.push_back(*keys.invoice_id);
+  return ids;
+}
+
+// One overload a kind.
+struct ApplyVisitor {
+  EntityState& state;
+  const ApplyContext& context;
+  // Route and OwnerOfKind let nothing through that isn't read.
+  Applied operator()(const std::monostate&) const { return Refuse(Disposition::kFailed, kObjectNotRead); }
+  Applied operator()(const provider::CheckoutSession& o) const { return ApplyCheckoutSession(state, o, context); }
+  Applied operator()(const provider::Subscription& o) const { return ApplySubscription(state, o, context); }
+  Applied operator()(const provider::Invoice& o) const { return ApplyInvoice(state, o, context); }
+  Applied operator()(const provider::Customer& o) const { return ApplyCustomer(state, o, context); }
+  Applied operator()(const provider::PaymentMethod& o) const { return ApplyPaymentMethod(state, o, context); }
+  Applied operator()(const provider::Payment& o) const { return ApplyPayment(state, o, context); }
+  Applied operator()(const provider::Charge& o) const { return ApplyCharge(state, o, context); }
+  Applied operator()(const provider::Refund& o) const { return ApplyRefund(state, o, context); }
+  Applied operator()(const provider::Dispute& o) const { return ApplyDispute(state, o, context); }
+  Applied operator()(const provider::CreditNote& o) const { return ApplyCreditNote(state, o, context); }
+  Applied operator()(const provider::InvoicePayment& o) const { return ApplyInvoicePayment(state, o, context); }
+};
+
+template <typename Rows, typename Key>
+void AddBorn(const Rows& rows, Key key, std::vector<std::string>& ids) {
+  for (const auto& tracked : rows) {
+    if (!tracked.stored.has_value()) ids.push_back(tracked.row.*key);
+  }
+}
+
+}  // namespace
+
 absl::Status ObjectBatch::Apply(db::Tx& tx) {
   if (items_.empty()) return absl::OkStatus();
+  std::stable_sort(items_.begin(), items_.end(),
+                   [](const Item& a, const Item& b) { return Rank(*a.object) < Rank(*b.object); });
   RETURN_IF_ERROR(Bind(tx));
   RETURN_IF_ERROR(Load(tx));
   for (const Item& item : items_) {
@@ -16,6 +71,9 @@ absl::Status ObjectBatch::Apply(db::Tx& tx) {
     result.applied = ApplyOne(item, states_.at(result.entity_id));
     result.disposition = result.applied.disposition;
     result.reason = result.applied.reason;
+  }
+  for (const Item& item : items_) {
+    if (item.result->disposition == Disposition::kParked) item.result->waits_for = WaitsFor(item.owner, item.keys);
   }
   return absl::OkStatus();
 }
@@ -32,6 +90,7 @@ absl::Status ObjectBatch::Bind(db::Tx& tx) {
     result.entity_id = std::move(binding.entity_id);
     result.correlated_entity_id = std::move(binding.correlated_entity_id);
     result.operation_key = KnownOperation(item.keys, evidence_);
+    if (result.disposition == Disposition::kPending) Learn(*item.object, result.entity_id, evidence_);
   }
   return absl::OkStatus();
 }
@@ -43,8 +102,9 @@ absl::Status ObjectBatch::Load(db::Tx& tx) {
     if (item.result->disposition != Disposition::kPending) continue;
     entities.insert(item.result->entity_id);
     EventKeys keys = item.keys;
-    // An invoice writes nothing but itself: its subscription needn't be loaded.
+    // An invoice writes nothing but itself: its subscription needn't be loaded. Nor a payment's invoice.
     if (item.owner == Owner::kInvoices) keys.subscription_id.reset();
+    if (item.owner == Owner::kPayments && !keys.credit_note_id.has_value()) keys.invoice_id.reset();
     touched.Add(keys);
   }
   const std::vector<std::string> ids(entities.begin(), entities.end());
@@ -66,17 +126,27 @@ Applied ObjectBatch::ApplyOne(const Item& item, EntityState& state) {
     const auto at = evidence_.operations.find(*context.operation_key);
     if (at != evidence_.operations.end()) context.operation = &at->second;
   }
-  if (const auto* session = std::get_if<provider::CheckoutSession>(item.object)) {
-    return ApplyCheckoutSession(state, *session, context);
-  }
-  if (const auto* subscription = std::get_if<provider::Subscription>(item.object)) {
-    return ApplySubscription(state, *subscription, context);
-  }
-  return ApplyInvoice(state, std::get<provider::Invoice>(*item.object), context);
+  return std::visit(ApplyVisitor{state, context}, *item.object);
 }
 
 absl::StatusOr<std::vector<Duplicate>> ObjectBatch::Write(db::Tx& tx) {
-  return WriteStates(tx, ids_, env_, provider_, states_);
+  ASSIGN_OR_RETURN(auto duplicates, WriteStates(tx, ids_, env_, provider_, states_));
+  RETURN_IF_ERROR(WritePayments(tx, env_, provider_, states_));
+  RETURN_IF_ERROR(WriteCustomers(tx, env_, provider_, states_));
+  RETURN_IF_ERROR(outbox::EnqueueAll(tx, ids_, RefreshJobs()).status());
+  return duplicates;
+}
+
+// WHK-5: what only ids told apart is asked for, so that the truth wins.
+std::vector<outbox::NewJob> ObjectBatch::RefreshJobs() const {
+  std::vector<outbox::NewJob> jobs;
+  for (const Item& item : items_) {
+    if (item.result->disposition != Disposition::kProcessed || !item.result->applied.tie) continue;
+    jobs.push_back(outbox::RefreshJob(env_, item.result->entity_id,
+                                      {std::string(KindOf(*item.object)), std::string(IdOf(*item.object)),
+                                       item.version.at.value_or(absl::UnixEpoch())}));
+  }
+  return jobs;
 }
 
 absl::StatusOr<std::vector<EntityChange>> ObjectBatch::BumpChanged(db::Tx& tx) {
@@ -85,6 +155,15 @@ absl::StatusOr<std::vector<EntityChange>> ObjectBatch::BumpChanged(db::Tx& tx) {
     if (state.ContentChanged()) changed.push_back(entity_id);
   }
   return BumpRevisions(tx, changed);
+}
+
+std::vector<std::string> ObjectBatch::BornIds() const {
+  std::vector<std::string> ids;
+  for (const auto& [entity_id, state] : states_) {
+    AddBorn(state.payments, &PaymentRow::provider_payment_id, ids);
+    AddBorn(state.invoices, &InvoiceRow::provider_invoice_id, ids);
+  }
+  return ids;
 }
 
 std::vector<std::string> ObjectBatch::entity_ids() const {

@@ -11,7 +11,10 @@
 #include "absl/status/statusor.h"
 #include "common/db/pool.h"
 #include "common/ids/id_generator.h"
+#include "common/outbox/refresh_job.h"
 #include "services/webhook/binding_rules.h"
+#include "services/webhook/customer_store.h"
+#include "services/webhook/payment_store.h"
 #include "services/webhook/projection_read_store.h"
 #include "services/webhook/projection_rules.h"
 #include "services/webhook/projection_write_store.h"
@@ -37,11 +40,14 @@ class ObjectBatch {
   // Binds the objects, locks their entities in id order, loads what is stored and decides, in the order of adding: the
   // results are final. In a transaction of the system scope; once.
   absl::Status Apply(db::Tx& tx);
-  // Writes the rows that changed. Returns the duplicate subscriptions that are new.
+  // Writes the rows that changed, and promises a refresh of what was tied. Returns the duplicate subscriptions that are
+  // new.
   absl::StatusOr<std::vector<Duplicate>> Write(db::Tx& tx);
   // Gives each entity whose content changed its next revision and tells the change feed. Last, because the entity's row
   // is what others wait for.
   absl::StatusOr<std::vector<EntityChange>> BumpChanged(db::Tx& tx);
+  // The provider's ids of the objects that this transaction projected first and others may wait for.
+  std::vector<std::string> BornIds() const;
   // The entities that something is bound to, in id order.
   std::vector<std::string> entity_ids() const;
 
@@ -49,6 +55,7 @@ class ObjectBatch {
   absl::Status Bind(db::Tx& tx);
   absl::Status Load(db::Tx& tx);
   Applied ApplyOne(const Item& item, EntityState& state);
+  std::vector<outbox::NewJob> RefreshJobs() const;
 
   const std::string_view env_;
   const std::string_view provider_;

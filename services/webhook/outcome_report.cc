@@ -12,6 +12,7 @@ void ReportApplied(const ObjectResult& result, const std::vector<Duplicate>& new
   for (const SessionChange& change : result.applied.session_changes) {
     if (change.paid_late) telemetry::Guardrail(kLatePayment, fields);
   }
+  if (result.applied.dispute_opened) telemetry::Guardrail(kDisputeOpened, fields);
   const bool new_duplicate = std::any_of(new_duplicates.begin(), new_duplicates.end(),
                                          [&](const Duplicate& d) { return d.entity_id == result.entity_id; });
   if (result.applied.canonical_tie && new_duplicate) telemetry::Guardrail(kCanonicalTieBreak, fields);

@@ -2,28 +2,57 @@
 
 #include <string_view>
 
+#include "common/provider/object_format.h"
+
 namespace billmesh::webhook {
+namespace {
+
+struct KindRow {
+  std::string_view kind;
+  Owner owner;
+};
+constexpr KindRow kKinds[] = {
+    {provider::kCheckoutSessionKind, Owner::kCheckoutSessions},
+    {provider::kSubscriptionKind, Owner::kSubscriptions},
+    {provider::kInvoiceKind, Owner::kInvoices},
+    {provider::kCustomerKind, Owner::kCustomers},
+    {provider::kPaymentMethodKind, Owner::kPaymentMethods},
+    {provider::kPaymentKind, Owner::kPayments},
+    {provider::kChargeKind, Owner::kPayments},
+    {provider::kRefundKind, Owner::kPayments},
+    {provider::kDisputeKind, Owner::kPayments},
+    {provider::kCreditNoteKind, Owner::kPayments},
+    {provider::kInvoicePaymentKind, Owner::kPayments},
+};
+
+struct IdVisitor {
+  std::string_view operator()(const std::monostate&) const { return ""; }
+  template <typename T>
+  std::string_view operator()(const T& object) const {
+    return object.id;
+  }
+};
+
+struct LivemodeVisitor {
+  std::optional<bool> operator()(const std::monostate&) const { return std::nullopt; }
+  std::optional<bool> operator()(const provider::Refund&) const { return std::nullopt; }
+  template <typename T>
+  std::optional<bool> operator()(const T& object) const {
+    return object.livemode;
+  }
+};
+
+}  // namespace
 
 std::optional<Owner> OwnerOfKind(std::string_view kind) {
-  if (kind == "checkout_session") return Owner::kCheckoutSessions;
-  if (kind == "subscription") return Owner::kSubscriptions;
-  if (kind == "invoice") return Owner::kInvoices;
+  for (const KindRow& row : kKinds) {
+    if (row.kind == kind) return row.owner;
+  }
   return std::nullopt;
 }
 
-std::string_view IdOf(const ProviderObject& object) {
-  if (const auto* session = std::get_if<provider::CheckoutSession>(&object)) return session->id;
-  if (const auto* subscription = std::get_if<provider::Subscription>(&object)) return subscription->id;
-  if (const auto* invoice = std::get_if<provider::Invoice>(&object)) return invoice->id;
-  return "";
-}
-
-bool IsLivemode(const ProviderObject& object) {
-  if (const auto* session = std::get_if<provider::CheckoutSession>(&object)) return session->livemode;
-  if (const auto* subscription = std::get_if<provider::Subscription>(&object)) return subscription->livemode;
-  if (const auto* invoice = std::get_if<provider::Invoice>(&object)) return invoice->livemode;
-  return false;
-}
+std::string_view IdOf(const ProviderObject& object) { return std::visit(IdVisitor(), object); }
+std::optional<bool> LivemodeOf(const ProviderObject& object) { return std::visit(LivemodeVisitor(), object); }
 
 std::string_view NameOf(ProjectionOutcome outcome) {
   switch (outcome) {

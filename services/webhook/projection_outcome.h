@@ -22,9 +22,9 @@ inline constexpr char kObjectMalformed[] = "object_malformed";  // then ": " and
 // The projection that owns objects of this kind (WHK-3); none for a kind that isn't taken.
 std::optional<Owner> OwnerOfKind(std::string_view kind);
 
-// The object's id, and whether it lives in the provider's live mode.
+// The object's id, and whether it lives in the provider's live mode; none where the object doesn't say.
 std::string_view IdOf(const ProviderObject& object);
-bool IsLivemode(const ProviderObject& object);
+std::optional<bool> LivemodeOf(const ProviderObject& object);
 
 enum class ProjectionOutcome { kChanged, kUnchanged, kUnbound, kContradicted, kRefused };
 std::string_view NameOf(ProjectionOutcome outcome);

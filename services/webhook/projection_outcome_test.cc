@@ -44,7 +44,12 @@ TEST(ProjectionOutcomeTest, EachKindHasItsOwnerAndNoOtherIsTaken) {
   EXPECT_EQ(OwnerOfKind("checkout_session"), Owner::kCheckoutSessions);
   EXPECT_EQ(OwnerOfKind("subscription"), Owner::kSubscriptions);
   EXPECT_EQ(OwnerOfKind("invoice"), Owner::kInvoices);
-  for (const char* kind : {"", "customer", "checkout.session", "Invoice"}) EXPECT_FALSE(OwnerOfKind(kind)) << kind;
+  EXPECT_EQ(OwnerOfKind("customer"), Owner::kCustomers);
+  EXPECT_EQ(OwnerOfKind("payment_method"), Owner::kPaymentMethods);
+  for (const char* kind : {"payment", "charge", "refund", "dispute", "credit_note", "invoice_payment"}) {
+    EXPECT_EQ(OwnerOfKind(kind), Owner::kPayments) << kind;
+  }
+  for (const char* kind : {"", "payment_link", "checkout.session", "Invoice"}) EXPECT_FALSE(OwnerOfKind(kind)) << kind;
 }
 
 TEST(ProjectionOutcomeTest, IdAndModeComeFromEachKindOfObject) {
@@ -58,11 +63,11 @@ TEST(ProjectionOutcomeTest, IdAndModeComeFromEachKindOfObject) {
   EXPECT_EQ(IdOf(subscription), "sub_1");
   EXPECT_EQ(IdOf(invoice), "in_1");
   EXPECT_EQ(IdOf(ProviderObject()), "");
-  EXPECT_FALSE(IsLivemode(invoice));
+  EXPECT_EQ(LivemodeOf(invoice), false);
   session.livemode = subscription.livemode = invoice.livemode = true;
-  EXPECT_TRUE(IsLivemode(session));
-  EXPECT_TRUE(IsLivemode(subscription));
-  EXPECT_TRUE(IsLivemode(invoice));
+  EXPECT_EQ(LivemodeOf(session), true);
+  EXPECT_EQ(LivemodeOf(subscription), true);
+  EXPECT_EQ(LivemodeOf(invoice), true);
 }
 
 }  // namespace

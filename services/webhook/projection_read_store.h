@@ -20,6 +20,10 @@ struct EvidenceQuery {
   std::vector<std::string> subscriptions;
   std::vector<std::string> invoices;
   std::vector<std::string> operations;
+  std::vector<std::string> payments;
+  std::vector<std::string> payment_methods;
+  // Not looked up: rows to load.
+  std::vector<std::string> customer_rows, refunds, disputes, credit_notes;
   void Add(const EventKeys& keys);
 };
 

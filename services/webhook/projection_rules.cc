@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "services/webhook/merge_row.h"
+
 namespace billmesh::webhook {
 namespace {
 
@@ -12,21 +14,6 @@ constexpr char kSubscriptionMode[] = "subscription";
 // holds.
 bool MakesSubscriptionSessions(const OperationFact& operation) {
   return operation.action == "checkout" || operation.action == "signup";
-}
-
-Applied Refuse(Disposition disposition, const char* reason) {
-  Applied applied;
-  applied.disposition = disposition;
-  applied.reason = reason;
-  return applied;
-}
-
-// Fills in what became of the row; `before` is the row as it was before the event, none if the event made it.
-template <typename Row>
-void NoteResult(const std::optional<Row>& before, const Row& after, Applied& applied) {
-  if (before.has_value()) applied.before_digest = DigestOf(*before);
-  applied.after_digest = DigestOf(after);
-  applied.result = applied.before_digest == applied.after_digest ? kUnchanged : kApplied;
 }
 
 // --- Checkout sessions ---
@@ -166,13 +153,10 @@ void MarkLate(TrackedSession& tracked, const ApplyContext& context, Applied& app
 // --- Subscriptions ---
 
 Tracked<SubscriptionRow>* FindSubscription(EntityState& state, const std::string& id) {
-  for (auto& tracked : state.subscriptions) {
-    if (tracked.row.provider_subscription_id == id) return &tracked;
-  }
-  return nullptr;
+  return FindRow(state.subscriptions, &SubscriptionRow::provider_subscription_id, id);
 }
 
-// The items as the snapshot has them; those of a part list are added to what is there. False if two have the same id.
+// The items as the snapshot has them. False if two have the same id.
 bool TakeItems(const provider::Subscription& subscription, std::vector<ItemRow>& items) {
   std::vector<ItemRow> taken;
   for (const provider::SubscriptionItem& item : subscription.items) {
@@ -184,11 +168,7 @@ bool TakeItems(const provider::Subscription& subscription, std::vector<ItemRow>&
   if (std::adjacent_find(taken.begin(), taken.end(), same_id) != taken.end()) return false;
   for (const ItemRow& old : items) {
     const auto at = std::lower_bound(taken.begin(), taken.end(), old, by_id);
-    if (at != taken.end() && same_id(*at, old)) {
-      at->id = old.id;
-    } else if (!subscription.items_complete) {
-      taken.insert(at, old);
-    }
+    if (at != taken.end() && same_id(*at, old)) at->id = old.id;
   }
   items = std::move(taken);
   return true;
@@ -249,7 +229,11 @@ Applied ApplyCheckoutSession(EntityState& state, const provider::CheckoutSession
   const Precedence incoming{word->stage, context.version};
   const Precedence stored{StoredStage(before.status, word->stage), before.version};
   const bool wins = Wins(incoming, stored);
-  applied.tie = IsTie(incoming, stored);
+  if (IsTie(incoming, stored)) {
+    SessionRow candidate = before;
+    TakeFacts(session, before.version, candidate);
+    applied.tie = !(candidate == before);
+  }
   if (wins) {
     TakeFacts(session, context.version, tracked->row);
     if (checkout::MayMove(before.status, word->status)) {
@@ -273,6 +257,8 @@ Applied ApplySubscription(EntityState& state, const provider::Subscription& subs
   const SubscriptionStatusRow* word = FindSubscriptionWord(subscription.status);
   if (word == nullptr) return Refuse(Disposition::kFailed, kUnknownStatus);
   if (!subscription.customer_id.has_value()) return Refuse(Disposition::kFailed, kNoCustomer);
+  // Events that show a part only are fetched first; who fetches asks for the whole.
+  if (!subscription.items_complete) return Refuse(Disposition::kFailed, kPartOfItems);
   std::vector<ItemRow> items;
   Tracked<SubscriptionRow>* tracked = FindSubscription(state, subscription.id);
   if (tracked != nullptr) items = tracked->row.items;
@@ -292,7 +278,12 @@ Applied ApplySubscription(EntityState& state, const provider::Subscription& subs
     const Precedence incoming{word->stage, context.version};
     const Precedence stored{RowOf(before->status).stage, before->version};
     wins = Wins(incoming, stored);
-    applied.tie = IsTie(incoming, stored);
+    if (IsTie(incoming, stored)) {
+      SubscriptionRow candidate = *before;
+      TakeSubscription(subscription, *word, before->version, candidate);
+      candidate.items = items;
+      applied.tie = !(candidate == *before);
+    }
   }
   // Which operation bought it is known from any of its events, and never changes.
   const bool learnt = !tracked->row.operation_key.has_value() && context.operation_key.has_value();
@@ -314,45 +305,25 @@ Applied ApplySubscription(EntityState& state, const provider::Subscription& subs
 Applied ApplyInvoice(EntityState& state, const provider::Invoice& invoice, const ApplyContext& context) {
   const InvoiceStatusRow* word = FindInvoiceWord(invoice.status);
   if (word == nullptr) return Refuse(Disposition::kFailed, kUnknownStatus);
-  Applied applied;
-  std::optional<InvoiceRow> before;
-  const auto at = std::find_if(state.invoices.begin(), state.invoices.end(),
-                               [&](const auto& t) { return t.row.provider_invoice_id == invoice.id; });
-  Tracked<InvoiceRow>* tracked = at != state.invoices.end() ? &*at : nullptr;
-  if (tracked == nullptr) {
-    tracked = &state.invoices.emplace_back();
-    tracked->row.id = context.new_row_id;
-    tracked->row.entity_id = state.entity_id;
-    tracked->row.provider_invoice_id = invoice.id;
-    tracked->row.provider_created_at = invoice.created_at;
-  } else {
-    before = tracked->row;
-    const Precedence incoming{word->stage, context.version};
-    const Precedence stored{RowOf(before->status).stage, before->version};
-    applied.tie = IsTie(incoming, stored);
-    if (!Wins(incoming, stored)) {
-      applied.result = kStale;
-      return applied;
-    }
-  }
-  InvoiceRow& row = tracked->row;
-  row.provider_customer_id = context.linked_customer_id;
-  row.provider_subscription_id = invoice.subscription_id;
-  row.number = invoice.number;
-  row.status = word->status;
-  row.currency = invoice.currency;
-  row.total_minor = invoice.total_minor;
-  row.amount_due_minor = invoice.amount_due_minor;
-  row.amount_paid_minor = invoice.amount_paid_minor;
-  row.amount_remaining_minor = invoice.amount_remaining_minor;
-  row.attempt_count = invoice.attempt_count;
-  row.billing_reason = invoice.billing_reason;
-  row.period_start = invoice.period_start;
-  row.period_end = invoice.period_end;
-  row.hosted_invoice_url = invoice.hosted_url;
-  row.version = context.version;
-  NoteResult(before, row, applied);
-  return applied;
+  const auto stored_stage = [](const InvoiceRow& row) { return RowOf(row.status).stage; };
+  const auto begin = [&](InvoiceRow& row) { row.provider_created_at = invoice.created_at; };
+  return MergeRow(state.invoices, {&InvoiceRow::provider_invoice_id, invoice.id, state.entity_id}, word->stage,
+                  stored_stage, context, begin, [&](InvoiceRow& row) {
+                    row.provider_customer_id = context.linked_customer_id;
+                    row.provider_subscription_id = invoice.subscription_id;
+                    row.number = invoice.number;
+                    row.status = word->status;
+                    row.currency = invoice.currency;
+                    row.total_minor = invoice.total_minor;
+                    row.amount_due_minor = invoice.amount_due_minor;
+                    row.amount_paid_minor = invoice.amount_paid_minor;
+                    row.amount_remaining_minor = invoice.amount_remaining_minor;
+                    row.attempt_count = invoice.attempt_count;
+                    row.billing_reason = invoice.billing_reason;
+                    row.period_start = invoice.period_start;
+                    row.period_end = invoice.period_end;
+                    row.hosted_invoice_url = invoice.hosted_url;
+                  });
 }
 
 bool DeriveCurrent(EntityState& state) {

@@ -47,7 +47,7 @@ absl::StatusOr<std::vector<FetchedObject>> ReadProjectRequest(const pb::ProjectR
   for (const pb::FetchedObject& object : request.objects()) {
     const std::string field = absl::StrCat("objects[", objects.size(), "]");
     if (!OwnerOfKind(object.kind()).has_value()) {
-      return Invalid(field + ".kind", "must be checkout_session, subscription or invoice");
+      return Invalid(field + ".kind", "not one that is projected");
     }
     const int64_t seconds = object.provider_date().seconds();
     if (seconds <= 0 || seconds > kMaxUnixSeconds) return Invalid(field + ".provider_date", "missing or out of range");

@@ -49,7 +49,7 @@ TEST(ProjectRequestTest, AMistakeOfTheCallersNamesItsField) {
   EXPECT_EQ(field([](auto& r) { r.clear_provider(); }), "provider");
   EXPECT_EQ(field([](auto& r) { r.clear_objects(); }), "objects");
   EXPECT_EQ(field([](auto& r) { r = Request(kMaxFetchedObjects + 1); }), "objects");
-  EXPECT_EQ(field([](auto& r) { r.mutable_objects(1)->set_kind("customer"); }), "objects[1].kind");
+  EXPECT_EQ(field([](auto& r) { r.mutable_objects(1)->set_kind("payment_link"); }), "objects[1].kind");
   EXPECT_EQ(field([](auto& r) { r.mutable_objects(1)->clear_provider_date(); }), "objects[1].provider_date");
   EXPECT_EQ(field([](auto& r) { r.mutable_objects(0)->mutable_provider_date()->set_seconds(-1); }),
             "objects[0].provider_date");

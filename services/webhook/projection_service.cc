@@ -10,6 +10,7 @@
 #include "common/telemetry/log.h"
 #include "services/webhook/audit_records.h"
 #include "services/webhook/data_error.h"
+#include "services/webhook/event_store.h"
 #include "services/webhook/object_batch.h"
 #include "services/webhook/outcome_report.h"
 #include "services/webhook/webhook_metrics.h"
@@ -78,7 +79,8 @@ ProjectionService::Work ProjectionService::Read(const FetchedObject& fetched) co
   }
   work.object = *std::move(object);
   work.owner = OwnerOfKind(fetched.kind).value_or(Owner::kNone);
-  if (IsLivemode(work.object) != settings_.livemode) Refuse(work.result, kEnvironmentMismatch);
+  if (LivemodeOf(work.object).value_or(settings_.livemode) != settings_.livemode)
+    Refuse(work.result, kEnvironmentMismatch);
   return work;
 }
 
@@ -127,6 +129,7 @@ absl::StatusOr<ProjectionService::Told> ProjectionService::RunIn(db::Tx& tx, con
   Told told;
   RETURN_IF_ERROR(objects.Apply(tx));
   ASSIGN_OR_RETURN(told.duplicates, objects.Write(tx));
+  RETURN_IF_ERROR(WakeParked(tx, settings_.env, settings_.provider, objects.BornIds()));
   RETURN_IF_ERROR(WriteAudit(tx, works, requested_by));
   ASSIGN_OR_RETURN(told.changes, objects.BumpChanged(tx));
   ASSIGN_OR_RETURN(const auto revisions, ReadRevisions(tx, objects.entity_ids()));

@@ -1,10 +1,10 @@
 #include "services/webhook/projection_write_store.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "common/status/status.h"
 #include "services/webhook/projection_rules.h"
+#include "services/webhook/tracked_rows.h"
 
 namespace billmesh::webhook {
 namespace {
@@ -16,17 +16,6 @@ using Ints = std::vector<int64_t>;
 using OptInts = std::vector<std::optional<int64_t>>;
 using Times = std::vector<std::optional<absl::Time>>;
 using States = std::map<std::string, EntityState>;
-
-absl::Status Taken(const char* constraint) {
-  return Fail(Reason::FAILURE_REASON_CONSTRAINT_VIOLATION, "an object of the provider's belongs to another row already",
-              {{"constraint", constraint}, {"sqlstate", "23505"}});
-}
-
-// ON CONFLICT can't touch one row twice: say so ourselves, as the data error that it is.
-absl::Status CheckDistinct(const Texts& keys, const char* constraint) {
-  const std::unordered_set<std::string_view> distinct(keys.begin(), keys.end());
-  return distinct.size() == keys.size() ? absl::OkStatus() : Taken(constraint);
-}
 
 template <typename Fn>
 void ForEachWritten(const States& states, Fn fn) {
@@ -123,8 +112,7 @@ absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_v
                                                    Param::BoolArray(paused),
                                                    Param::TimeArray(updated),
                                                    Param::TextArray(event)}));
-  if (done.affected() != static_cast<int64_t>(id.size())) return Taken("subscriptions_provider_subscription_key");
-  return absl::OkStatus();
+  return ExpectAll(done, id.size(), "subscriptions_provider_subscription_key");
 }
 
 absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider, const States& states) {
@@ -175,8 +163,7 @@ absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider,
                            {provider, Param::TextArray(id), Param::TextArray(entity), Param::TextArray(subscription),
                             Param::TextArray(item), Param::TextArray(price), Param::IntArray(quantity),
                             Param::TimeArray(start), Param::TimeArray(end)}));
-  if (done.affected() != static_cast<int64_t>(id.size())) return Taken("subscription_items_provider_item_key");
-  return absl::OkStatus();
+  return ExpectAll(done, id.size(), "subscription_items_provider_item_key");
 }
 
 absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view provider, const States& states) {
@@ -256,8 +243,7 @@ absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view p
                                                    Param::TimeArray(created),
                                                    Param::TimeArray(updated),
                                                    Param::TextArray(event)}));
-  if (done.affected() != static_cast<int64_t>(id.size())) return Taken("invoices_provider_invoice_key");
-  return absl::OkStatus();
+  return ExpectAll(done, id.size(), "invoices_provider_invoice_key");
 }
 
 // The database checks each move of a status by itself: a session that passed through a state in this transaction is

@@ -1,62 +1,10 @@
 #include "services/webhook/rows.h"
 
-#include <cstdlib>
-
-#include "absl/strings/str_cat.h"
-#include "common/crypto/crypto.h"
-#include "common/status/strings.h"
+#include "services/webhook/row_digest.h"
+#include "services/webhook/word_table.h"
 
 namespace billmesh::webhook {
 namespace {
-
-template <typename Table>
-const typename Table::value_type* FindWord(const Table& table, std::string_view word) {
-  for (const auto& row : table) {
-    if (row.provider_word == word) return &row;
-  }
-  return nullptr;
-}
-
-template <typename Table, typename Status>
-const typename Table::value_type& FindStatus(const Table& table, Status status) {
-  for (const auto& row : table) {
-    if (row.status == status) return row;
-  }
-  std::abort();
-}
-
-template <typename Table>
-const typename Table::value_type& FindName(const Table& table, std::string_view name) {
-  for (const auto& row : table) {
-    if (row.name == name) return row;
-  }
-  std::abort();
-}
-
-// Collects a row's fields in a form where no two different rows look alike: each value with its length.
-class Digest {
- public:
-  Digest& Add(std::string_view text) {
-    absl::StrAppend(&text_, text.size(), ":", AbslView(text), ";");
-    return *this;
-  }
-  Digest& Add(const std::string& text) { return Add(std::string_view(text)); }
-  Digest& Add(int64_t number) {
-    absl::StrAppend(&text_, "#", number, ";");
-    return *this;
-  }
-  Digest& Add(absl::Time time) { return Add(absl::ToUnixMicros(time)); }
-  template <typename T>
-  Digest& Add(const std::optional<T>& value) {
-    if (value.has_value()) return Add(*value);
-    text_ += "-;";
-    return *this;
-  }
-  std::string Hex() const { return crypto::Sha256Hex(text_); }
-
- private:
-  std::string text_;
-};
 
 template <typename Rows>
 bool AnyContentChanged(const Rows& rows) {
@@ -80,7 +28,9 @@ const InvoiceStatusRow& RowOf(InvoiceStatus status) { return FindStatus(kInvoice
 InvoiceStatus InvoiceStatusFromName(std::string_view stored) { return FindName(kInvoiceStatuses, stored).status; }
 
 bool EntityState::ContentChanged() const {
-  return AnyContentChanged(subscriptions) || AnyContentChanged(sessions) || AnyContentChanged(invoices);
+  return AnyContentChanged(subscriptions) || AnyContentChanged(sessions) || AnyContentChanged(invoices) ||
+         AnyContentChanged(payments) || AnyContentChanged(refunds) || AnyContentChanged(disputes) ||
+         AnyContentChanged(credit_notes) || AnyContentChanged(customers) || AnyContentChanged(payment_methods);
 }
 
 std::string DigestOf(const SubscriptionRow& row) {

@@ -11,15 +11,13 @@
 
 #include "absl/time/time.h"
 #include "common/checkout/session_status.h"
+#include "services/webhook/customer_rows.h"
+#include "services/webhook/payment_rows.h"
+#include "services/webhook/tracked.h"
 
 namespace billmesh::webhook {
 
 using checkout::SessionStatus;
-
-// How far an object has come in its life at the provider. Lives only go forward: an object in a later stage is newer
-// than one in an earlier stage, whatever their times say. This orders what happened within one second, and keeps ended
-// objects ended.
-enum class Stage { kUnknown, kInitial, kLive, kEnding, kEnded };
 
 enum class SubscriptionStatus {
   kIncomplete,
@@ -78,14 +76,6 @@ const InvoiceStatusRow& RowOf(InvoiceStatus status);
 InvoiceStatus InvoiceStatusFromName(std::string_view stored);
 
 inline bool HasEnded(SubscriptionStatus status) { return RowOf(status).stage == Stage::kEnded; }
-
-// What a row was last written from (WHK-5): the provider's time, and the event's id. Of a snapshot that we fetched: the
-// answer's Date, and a mark that no event's id can equal (FetchedVersion in event_rules.h).
-struct Version {
-  std::optional<absl::Time> at;
-  std::string event_id;
-  friend bool operator==(const Version&, const Version&) = default;
-};
 
 struct ItemRow {
   std::string id;  // ours; empty until it is written
@@ -156,21 +146,6 @@ struct InvoiceRow {
   friend bool operator==(const InvoiceRow&, const InvoiceRow&) = default;
 };
 
-// A row as it was loaded and as it is to be.
-template <typename Row>
-struct Tracked {
-  std::optional<Row> stored;  // none: it will be inserted
-  Row row;
-  bool Written() const { return !stored || !(*stored == row); }
-  // Whether more than the version changed: what an entity has or may do.
-  bool ContentChanged() const {
-    if (!stored) return true;
-    Row other = *stored;
-    other.version = row.version;
-    return !(other == row);
-  }
-};
-
 struct TrackedSession : Tracked<SessionRow> {
   // The statuses gone through since it was loaded, the present one last: the database checks each move by itself.
   std::vector<SessionStatus> path;
@@ -188,7 +163,13 @@ struct EntityState {
   std::string entity_id;
   std::vector<Tracked<SubscriptionRow>> subscriptions;  // all that live, and those that are touched
   std::vector<TrackedSession> sessions;                 // all that block, and those that are touched
-  std::vector<Tracked<InvoiceRow>> invoices;            // those that are touched
+  std::vector<Tracked<InvoiceRow>> invoices;            // those that are touched, as all below
+  std::vector<Tracked<PaymentRow>> payments;
+  std::vector<Tracked<RefundRow>> refunds;
+  std::vector<Tracked<DisputeRow>> disputes;
+  std::vector<Tracked<CreditNoteRow>> credit_notes;
+  std::vector<Tracked<CustomerRow>> customers;
+  std::vector<Tracked<PaymentMethodRow>> payment_methods;
   std::vector<Duplicate> duplicates;
   bool ContentChanged() const;
 };

@@ -1,6 +1,7 @@
 #include "services/webhook/webhook_config.h"
 
 #include "common/daemon/daemon.h"
+#include "common/stripe/client_config.h"
 #include "common/stripe/signature.h"
 
 namespace billmesh::webhook {
@@ -20,9 +21,13 @@ bool IsLive(const config::Config& config) {
 
 std::vector<Setting> WebhookSettings() {
   std::vector<Setting> settings = daemon::CommonSettings(/*with_database=*/true);
+  const std::vector<Setting> client = stripe::ClientSettings();
+  settings.insert(settings.end(), client.begin(), client.end());
   const std::vector<Setting> own = {
       {"stripe-webhook-secret", "STRIPE_WEBHOOK_SECRET", Type::kSecret, std::nullopt,
        "secrets of the webhook endpoint, comma separated; any of them may sign (rotation)"},
+      {"stripe-thin-webhook-secret", "STRIPE_THIN_WEBHOOK_SECRET", Type::kSecret, "",
+       "secrets of the endpoint of thin notifications, comma separated; empty: there is none"},
       {"signature-tolerance", "SIGNATURE_TOLERANCE", Type::kDuration, "300s", "how old a delivery's signature may be",
        1000, 3600000},
       {"provider-livemode",
@@ -57,6 +62,13 @@ std::vector<Setting> WebhookSettings() {
 
 std::vector<config::CrossCheck> WebhookChecks() {
   std::vector<config::CrossCheck> checks = daemon::CommonChecks(/*with_database=*/true);
+  const std::vector<config::CrossCheck> client = stripe::ClientChecks();
+  checks.insert(checks.end(), client.begin(), client.end());
+  checks.push_back([](const config::Config& config) -> std::string {
+    if (config.Get("stripe-thin-webhook-secret").empty()) return "";
+    const absl::Status secrets = stripe::CheckWebhookSecrets(SplitSecrets(config.Get("stripe-thin-webhook-secret")));
+    return secrets.ok() ? "" : "STRIPE_THIN_WEBHOOK_SECRET: " + std::string(secrets.message());
+  });
   checks.push_back([](const config::Config& config) -> std::string {
     const absl::Status secrets = stripe::CheckWebhookSecrets(SplitSecrets(config.Get("stripe-webhook-secret")));
     return secrets.ok() ? "" : "STRIPE_WEBHOOK_SECRET: " + std::string(secrets.message());
@@ -94,6 +106,10 @@ WebhookConfig ReadWebhookConfig(const config::Config& config, const std::string&
   WebhookConfig read;
   read.secrets = SplitSecrets(config.Get("stripe-webhook-secret"));
   read.secret_file = config.SecretFile("stripe-webhook-secret");
+  if (!config.Get("stripe-thin-webhook-secret").empty()) {
+    read.thin_secrets = SplitSecrets(config.Get("stripe-thin-webhook-secret"));
+    read.thin_secret_file = config.SecretFile("stripe-thin-webhook-secret");
+  }
   read.signature_tolerance = config.GetDuration("signature-tolerance");
   read.entitlements_addr = config.Get("entitlements-addr");
   read.hint_timeout = config.GetDuration("hint-timeout");
@@ -108,6 +124,8 @@ WebhookConfig ReadWebhookConfig(const config::Config& config, const std::string&
   read.batcher.max_queued_events = static_cast<size_t>(config.GetInt("ingest-queue"));
   read.worker.env = config.Get("billing-env");
   read.worker.owner = lease_owner;
+  read.worker.livemode = read.batch.livemode;
+  read.worker.fetch_backoff = read.batch.backoff;
   read.worker.lease = config.GetDuration("event-lease");
   read.worker.partition_days = static_cast<int>(config.GetInt("partition-days"));
   return read;

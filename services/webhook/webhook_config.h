@@ -18,6 +18,8 @@ std::vector<config::CrossCheck> WebhookChecks();
 struct WebhookConfig {
   std::vector<std::string> secrets;
   std::string secret_file;  // where they came from, if from a file: it is read again when it changes (CFG-5)
+  std::vector<std::string> thin_secrets;  // none: no thin notification is taken
+  std::string thin_secret_file;
   absl::Duration signature_tolerance;
   std::string entitlements_addr;
   absl::Duration hint_timeout;

@@ -14,11 +14,11 @@ namespace {
 
 std::map<std::string, std::string> Environment() {
   static const daemon::TestFiles files;
-  std::map<std::string, std::string> environment = {
-      {"DATABASE_URL", "postgresql://billmesh_webhook@127.0.0.1/billing"},
-      {"BILLING_ENV", "test"},
-      {"ENTITLEMENTS_ADDR", "127.0.0.1:1"},
-      {"STRIPE_WEBHOOK_SECRET", "whsec_a, whsec_b"}};
+  std::map<std::string, std::string> environment = {{"DATABASE_URL", "postgresql://billmesh_webhook@127.0.0.1/billing"},
+                                                    {"BILLING_ENV", "test"},
+                                                    {"ENTITLEMENTS_ADDR", "127.0.0.1:1"},
+                                                    {"STRIPE_SECRET_KEY", "sk_test_1"},
+                                                    {"STRIPE_WEBHOOK_SECRET", "whsec_a, whsec_b"}};
   environment.merge(files.Environment());
   return environment;
 }
@@ -55,10 +55,21 @@ TEST(WebhookConfigTest, ReadsWhatIsGiven) {
 TEST(WebhookConfigTest, TheProvidersModeFollowsTheEnvironment) {
   auto environment = Environment();
   environment["BILLING_ENV"] = "live";
+  environment["STRIPE_SECRET_KEY"] = "sk_live_1";
   EXPECT_TRUE(ReadWebhookConfig(*Parse(environment).config, "stripe", "me").batch.livemode);
   EXPECT_NE(Fault(environment, "PROVIDER_LIVEMODE", "false").find("contradicts BILLING_ENV"), std::string::npos);
   EXPECT_NE(Fault(Environment(), "PROVIDER_LIVEMODE", "true").find("contradicts BILLING_ENV"), std::string::npos);
   EXPECT_EQ(Fault(Environment(), "PROVIDER_LIVEMODE", "false"), "");
+}
+
+TEST(WebhookConfigTest, TakesThinNotificationsOnlyWhereTheirSecretIsGiven) {
+  EXPECT_TRUE(ReadWebhookConfig(*Parse(Environment()).config, "stripe", "me").thin_secrets.empty());
+  auto environment = Environment();
+  environment["STRIPE_THIN_WEBHOOK_SECRET"] = "whsec_c,whsec_d";
+  EXPECT_EQ(ReadWebhookConfig(*Parse(environment).config, "stripe", "me").thin_secrets,
+            (std::vector<std::string>{"whsec_c", "whsec_d"}));
+  EXPECT_NE(Fault(Environment(), "STRIPE_THIN_WEBHOOK_SECRET", "whsec_c,,").find("STRIPE_THIN_WEBHOOK_SECRET"),
+            std::string::npos);
 }
 
 TEST(WebhookConfigTest, RefusesBlankSecretsAtBootWithoutShowingOthers) {

@@ -14,6 +14,7 @@ inline constexpr char kCorrelationMismatch[] = "BILLING_CHECKOUT_CORRELATION_MIS
 inline constexpr char kLatePayment[] = "BILLING_CHECKOUT_PAID_LATE";
 inline constexpr char kDuplicateSubscription[] = "BILLING_DUPLICATE_SUBSCRIPTION";
 inline constexpr char kCanonicalTieBreak[] = "BILLING_CANONICAL_TIE_BREAK";
+inline constexpr char kDisputeOpened[] = "BILLING_DISPUTE_OPENED";
 inline constexpr char kWebhookFailed[] = "BILLING_WEBHOOK_FAILED";
 inline constexpr char kWebhookDead[] = "BILLING_WEBHOOK_DEAD_LETTER";
 inline constexpr char kSignatureFailure[] = "BILLING_WEBHOOK_SIGNATURE_FAILURE";

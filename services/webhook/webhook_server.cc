@@ -51,7 +51,15 @@ absl::StatusOr<provider::Event> WebhookServer::Check(const pb::IngestRequest& re
     return verified.status();
   }
   SetClockSkew(verified->skew);
-  return deps_.source.Read(request.body());
+  ASSIGN_OR_RETURN(provider::Event event, deps_.source.Read(request.body()));
+  // As the official client does: a secret is of one kind of endpoint.
+  if (event.thin != verified->thin) {
+    return Fail(Reason::FAILURE_REASON_WEBHOOK_PAYLOAD_MALFORMED,
+                event.thin ? "a thin notification, signed with the secret of another kind of endpoint"
+                           : "not a thin notification, signed with the secret of an endpoint of those",
+                {{"cause", "other_kind_of_endpoint"}});
+  }
+  return event;
 }
 
 grpc::ServerUnaryReactor* WebhookServer::Ingest(grpc::CallbackServerContext* context, const pb::IngestRequest* request,

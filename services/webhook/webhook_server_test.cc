@@ -67,5 +67,26 @@ TEST_F(WebhookServerTest, RefusesInTheOrderOfSizeSignatureForm) {
   EXPECT_EQ(Code(other), "not_found");
 }
 
+// A secret is of one kind of endpoint, and each kind sends its own form only.
+TEST_F(WebhookServerTest, ThinNotificationsHaveSecretsOfTheirOwn) {
+  const std::string thin =
+      R"({"id": "evt_2", "object": "v2.core.event", "created": "2026-11-20T10:00:00.000Z", "livemode": false,
+    "type": "v1.invoice.paid", "related_object": {"id": "in_1", "type": "invoice", "url": "/v1/invoices/in_1"}})";
+  EXPECT_EQ(Code(Delivery(thin)), "webhook_payload_malformed");
+  EXPECT_EQ(Code(Delivery(thin, kNow, "whsec_thin")), "webhook_signature_invalid") << "there is no such endpoint";
+  const auto thin_verifier = *stripe::SignatureVerifier::Create({"whsec_thin"});
+  const stripe::StripeEventSource both(*verifier_, thin_verifier.get());
+  WebhookServer server({.calls = calls_, .clock = clock_, .source = both, .batcher = batcher_});
+  const auto code = [&](const pb::IngestRequest& request) {
+    const auto event = server.Check(request);
+    return event.ok() ? "ok" : CodeOf(ReasonOf(event.status()));
+  };
+  EXPECT_EQ(code(Delivery(thin, kNow, "whsec_thin")), "ok");
+  EXPECT_EQ(code(Delivery(thin)), "webhook_payload_malformed");
+  EXPECT_EQ(code(Delivery(kBody, kNow, "whsec_thin")), "webhook_payload_malformed");
+  EXPECT_EQ(code(Delivery(kBody)), "ok");
+  EXPECT_EQ(code(Delivery(thin, kNow, "whsec_other")), "webhook_signature_invalid");
+}
+
 }  // namespace
 }  // namespace billmesh::webhook

@@ -42,12 +42,18 @@ class AccountReadTest : public AccountFixture {
     const std::string id = database_.ids().NewId();
     database_.Admin(R"sql(
       INSERT INTO billing.payments (id, env, entity_id, provider, provider_payment_id, provider_customer_id, provider_invoice_id,
-                                    invoice_id, status, currency, amount_minor, amount_refunded_minor, dispute_status,
-                                    disputed_at, provider_created_at, succeeded_at, provider_updated_at, provider_event_id)
-      VALUES ($1, 'test', $2, 'stripe', $3, $4, CASE WHEN $5 <> '' THEN 'in_x' END, nullif($5, '')::uuid, 'succeeded', 'eur',
-              2900, 400, 'open', billing.now(), to_timestamp($6), billing.now(), billing.now(), 'evt_1')
+                                    status, currency, amount_minor, amount_refunded_minor, provider_created_at,
+                                    provider_updated_at, provider_event_id)
+      VALUES ($1, 'test', $2, 'stripe', $3, $4, (SELECT i.provider_invoice_id FROM billing.invoices i WHERE i.id = nullif($5, '')::uuid),
+              'succeeded', 'eur', 2900, 400, to_timestamp($6), billing.now(), 'evt_1')
     )sql",
                     {id, entity_id, "pi_" + name, "cus_" + entity_id, invoice_id, kEpoch + second});
+    database_.Admin(R"sql(
+      INSERT INTO billing.disputes (id, env, entity_id, provider, provider_dispute_id, provider_payment_id, status, currency,
+                                    amount_minor, provider_created_at, provider_updated_at, provider_event_id)
+      VALUES ($1, 'test', $2, 'stripe', $3, $4, 'open', 'eur', 2900, to_timestamp($5), billing.now(), 'evt_1')
+    )sql",
+                    {database_.ids().NewId(), entity_id, "dp_" + name, "pi_" + name, kEpoch + second});
     return id;
   }
   std::string AddMethod(const std::string& entity_id, const std::string& name, int64_t second, bool detached = false) {

@@ -84,10 +84,10 @@ TEST_F(AccountServerTest, TheSnapshotAndTheListsSayWhatIsStored) {
   )sql",
                   {acme});
   database_.Admin(R"sql(
-    INSERT INTO billing.payments (id, env, entity_id, provider, provider_payment_id, provider_invoice_id, invoice_id, status, currency,
+    INSERT INTO billing.payments (id, env, entity_id, provider, provider_payment_id, provider_invoice_id, status, currency,
                                   amount_minor, amount_refunded_minor, failure_code, provider_created_at)
-    VALUES ('00000000-0000-7000-8000-000000000003', 'test', $1, 'stripe', 'pi_1', 'in_1', '00000000-0000-7000-8000-000000000001',
-            'failed', 'eur', 4, 1, 'card_declined', to_timestamp(3))
+    VALUES ('00000000-0000-7000-8000-000000000003', 'test', $1, 'stripe', 'pi_1', 'in_1', 'failed', 'eur', 4, 1,
+            'card_declined', to_timestamp(3))
   )sql",
                   {acme});
   database_.Admin(R"sql(

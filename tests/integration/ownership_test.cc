@@ -32,7 +32,8 @@ const std::map<std::string, std::string> kWriters = {
     {"catalog_items", "checkout_system:i checkout_system:u(active,name,updated_at)"},
     {"catalog_item_grants", "checkout_system:i"},
     {"catalog_state", "checkout_system:i checkout_system:u"},
-    {"entity_customers", "checkout_system:i checkout_system:u checkout_tenant:i checkout_tenant:u"},
+    {"entity_customers",
+     "checkout_system:i checkout_system:u checkout_tenant:i checkout_tenant:u webhook_system:u(ended_at)"},
     {"request_idempotency", "checkout_system:i checkout_system:u checkout_tenant:i checkout_tenant:u"},
     {"provider_steps", "checkout_system:i checkout_system:u checkout_tenant:i checkout_tenant:u"},
     {"checkout_sessions",
@@ -48,6 +49,9 @@ const std::map<std::string, std::string> kWriters = {
     {"customers", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
     {"payments", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
     {"payment_methods", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
+    {"refunds", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
+    {"disputes", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
+    {"credit_notes", "webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
     {"remediations", "reconciler_system:u webhook_system:i webhook_system:u webhook_tenant:i webhook_tenant:u"},
     {"entitlements", "entitlements_system:i entitlements_system:u entitlements_tenant:i entitlements_tenant:u"},
     {"reconciliation_runs", "reconciler_system:i reconciler_system:u"},
@@ -175,7 +179,7 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
        "(id, env, entity_id, provider, provider_invoice_id, provider_customer_id, status, currency, total_minor, "
        "amount_due_minor, "
        "amount_paid_minor, amount_remaining_minor, provider_created_at, provider_updated_at, provider_event_id) VALUES "
-       "(gen_random_uuid(), 'test', '$E', 'stripe', gen_random_uuid(), 'cus_other', 'paid', 'eur', 1, 1, 1, 0, "
+       "(gen_random_uuid(), 'test', '$E', 'stripe', 'in_parent', 'cus_other', 'paid', 'eur', 1, 1, 1, 0, "
        "billing.now(), "
        "billing.now(), 'evt')"},
       {"customers",
@@ -184,7 +188,22 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
       {"payments",
        "(id, env, entity_id, provider, provider_payment_id, status, currency, amount_minor, provider_created_at) "
        "VALUES "
-       "(gen_random_uuid(), 'test', '$E', 'stripe', gen_random_uuid(), 'pending', 'eur', 1, billing.now())"},
+       "(gen_random_uuid(), 'test', '$E', 'stripe', 'pi_parent', 'pending', 'eur', 1, billing.now())"},
+      {"refunds",
+       "(id, env, entity_id, provider, provider_refund_id, provider_payment_id, status, currency, amount_minor, "
+       "provider_created_at, provider_updated_at, provider_event_id) VALUES (gen_random_uuid(), 'test', '$E', "
+       "'stripe', "
+       "gen_random_uuid(), 'pi_parent', 'pending', 'eur', 1, billing.now(), billing.now(), 'evt')"},
+      {"disputes",
+       "(id, env, entity_id, provider, provider_dispute_id, provider_payment_id, status, currency, amount_minor, "
+       "provider_created_at, provider_updated_at, provider_event_id) VALUES (gen_random_uuid(), 'test', '$E', "
+       "'stripe', "
+       "gen_random_uuid(), 'pi_parent', 'open', 'eur', 1, billing.now(), billing.now(), 'evt')"},
+      {"credit_notes",
+       "(id, env, entity_id, provider, provider_credit_note_id, provider_invoice_id, status, currency, total_minor, "
+       "provider_created_at, provider_updated_at, provider_event_id) VALUES (gen_random_uuid(), 'test', '$E', "
+       "'stripe', "
+       "gen_random_uuid(), 'in_parent', 'issued', 'eur', 1, billing.now(), billing.now(), 'evt')"},
       {"payment_methods",
        "(id, env, entity_id, provider, provider_payment_method_id, provider_customer_id, type, provider_created_at, "
        "provider_updated_at, provider_event_id) VALUES (gen_random_uuid(), 'test', '$E', 'stripe', gen_random_uuid(), "
@@ -204,7 +223,8 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
       "change_feed",        "audit_log",         "outbox_jobs",      "request_idempotency",
       "provider_steps",     "checkout_sessions", "entity_customers", "subscriptions",
       "subscription_items", "invoices",          "customers",        "payments",
-      "payment_methods",    "remediations",      "webhook_events",   "entitlements"};
+      "payment_methods",    "refunds",           "disputes",         "credit_notes",
+      "remediations",       "webhook_events",    "entitlements"};
   ASSERT_EQ(order.size(), rows.size());
   const auto insert = [&](const std::string& table) {
     std::string sql = absl::StrCat("INSERT INTO billing.", table, " ", rows.at(table));
@@ -240,7 +260,7 @@ TEST_F(OwnershipTest, NoTenantReadsOrWritesAnothersRows) {
       }
     }
   }
-  EXPECT_EQ(attempts, 4 * (18 * 3 + 16));
+  EXPECT_EQ(attempts, 4 * (21 * 3 + 19));
 }
 
 // Foreign keys see through row-level security: those between an entity's rows carry the entity (WHK-11, invariant 10).
@@ -329,18 +349,33 @@ TEST_F(OwnershipTest, NoRowLinksToAnothersRow) {
   EXPECT_EQ(invoice("'cus_of_nobody', NULL"), "invoices_customer_fkey");
   EXPECT_EQ(invoice("NULL::text, 'sub_other'"), "invoices_customer_check");
   EXPECT_EQ(invoice("NULL::text, NULL::text"), "accepted") << "a one-off, paid by whom it may be";
-  const char* const kPayment = R"sql(
-    INSERT INTO billing.payments (id, env, entity_id, provider, provider_payment_id, provider_customer_id, provider_invoice_id,
-                                  invoice_id, status, currency, amount_minor, provider_created_at)
-    SELECT gen_random_uuid(), 'test', $1::uuid, 'stripe', 'pi', v.customer, 'in', v.invoice, 'pending', 'eur', 1, billing.now()
-    FROM (VALUES (%s)) AS v (customer, invoice)
+  EXPECT_EQ(refused("webhook", R"sql(
+    INSERT INTO billing.payments (id, env, entity_id, provider, provider_payment_id, provider_customer_id, status, currency,
+                                  amount_minor, provider_created_at)
+    SELECT gen_random_uuid(), 'test', $1::uuid, 'stripe', 'pi', 'cus_other', 'pending', 'eur', 1, billing.now()
+    WHERE $2::text IS NOT NULL
+  )sql",
+                    subscription),
+            "payments_customer_fkey");
+  // What belongs to a payment or an invoice stays with their entity.
+  database_.Admin(R"sql(
+    INSERT INTO billing.payments (id, env, entity_id, provider, provider_payment_id, status, currency, amount_minor,
+                                  provider_created_at)
+    SELECT gen_random_uuid(), 'test', s.entity_id, 'stripe', 'pi_other', 'pending', 'eur', 1, billing.now()
+    FROM billing.subscriptions s WHERE s.provider_subscription_id = 'sub_other'
+  )sql");
+  const char* const kChild = R"sql(
+    INSERT INTO billing.%t (id, env, entity_id, provider, provider_%k_id, provider_payment_id, status, currency, amount_minor,
+                            provider_created_at, provider_updated_at, provider_event_id)
+    SELECT gen_random_uuid(), 'test', $1::uuid, 'stripe', 'x', 'pi_other', '%s', 'eur', 1, billing.now(), billing.now(), 'evt'
+    WHERE $2::text IS NOT NULL
   )sql";
-  EXPECT_EQ(refused("webhook", absl::StrReplaceAll(kPayment, {{"%s", "'cus_mine', $2::uuid"}}).c_str(), subscription),
-            "payments_invoice_fkey");
-  EXPECT_EQ(
-      refused("webhook", absl::StrReplaceAll(kPayment, {{"%s", "'cus_other', nullif($2::uuid, $2::uuid)"}}).c_str(),
-              subscription),
-      "payments_customer_fkey");
+  const auto child = [&](const char* table, const char* kind, const char* status) {
+    return refused("webhook", absl::StrReplaceAll(kChild, {{"%t", table}, {"%k", kind}, {"%s", status}}).c_str(),
+                   subscription);
+  };
+  EXPECT_EQ(child("refunds", "refund", "pending"), "refunds_payment_fkey");
+  EXPECT_EQ(child("disputes", "dispute", "open"), "disputes_payment_fkey");
 }
 
 TEST_F(OwnershipTest, DaemonsCannotTakeEachOthersRoles) {

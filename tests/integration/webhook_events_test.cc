@@ -149,8 +149,8 @@ TEST_F(WebhookEventsTest, TextThatPostgresRefusesHarmsOnlyItsOwnEvent) {
   std::string with_nul =
       Event("evt_1", "customer.subscription.created", 5, Subscription("sub_NUL", "cus_1", "active")).dump();
   with_nul.replace(with_nul.find("sub_NUL"), 7, "sub_\\u0000");
-  std::string noted = Event("evt_2", "charge.succeeded", 5, {{"id", "ch_NUL"}, {"object", "charge"}}).dump();
-  noted.replace(noted.find("ch_NUL"), 6, "ch_\\u0000");
+  std::string noted = Event("evt_2", "product.created", 5, {{"id", "prod_NUL"}, {"object", "product"}}).dump();
+  noted.replace(noted.find("prod_NUL"), 8, "prod_\\u0000");
   const auto results = replica_.service.Apply(
       {Parsed(with_nul), Parsed(noted),
        Parsed(Event("evt_3", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active")).dump())});
@@ -231,11 +231,11 @@ TEST_F(WebhookEventsTest, WhatDoesNotConcernThisDeploymentIsStoredAndNeverApplie
   EXPECT_EQ(Deliver(connected), "ignored connected_account");
   const json thin = {{"id", "evt_3"},
                      {"object", "v2.core.event"},
-                     {"type", "v1.invoice.paid"},
+                     {"type", "v1.product.created"},
                      {"livemode", false},
                      {"created", "2026-11-20T10:00:00Z"},
-                     {"related_object", {{"id", "in_1"}, {"type", "invoice"}}}};
-  EXPECT_EQ(Deliver(thin), "ignored thin_not_configured");
+                     {"related_object", {{"id", "prod_1"}, {"type", "product"}}}};
+  EXPECT_EQ(Deliver(thin), "ignored type_not_kept");
   EXPECT_EQ(Deliver(Event("evt_4", "moon.landed", 5, {{"object", "moon"}})), "ignored unknown_type");
   EXPECT_EQ(Deliver(Event("evt_5", "customer.subscription.created", 5,
                           Subscription("sub_1", "cus_7", "active", 1, {{"billmesh_env", "staging"}}))),

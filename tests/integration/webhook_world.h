@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -44,14 +45,61 @@ inline BatchSettings DefaultSettings() {
   return {"test", "stripe", false, {absl::Seconds(10), absl::Hours(1)}, /*max_attempts=*/3};
 }
 
+// The provider as far as fetching goes: what it has, or that it doesn't say.
+class FakeProvider : public provider::PaymentProvider {
+ public:
+  // `at`: the Date of its answers, seconds after kEpoch.
+  void Has(const std::string& kind, const std::string& id, json object, int64_t at) {
+    std::lock_guard lock(mutex_);
+    answers_[kind + " " + id] = {.outcome = provider::Outcome::kSuccess,
+                                 .http_status = 200,
+                                 .object_json = object.dump(),
+                                 .provider_date = absl::FromUnixSeconds(kEpoch + at)};
+  }
+  void HasNot(const std::string& kind, const std::string& id) {
+    std::lock_guard lock(mutex_);
+    answers_[kind + " " + id] = {.outcome = provider::Outcome::kRejected, .http_status = 404, .not_found = true};
+  }
+  int calls() const {
+    std::lock_guard lock(mutex_);
+    return calls_;
+  }
+  // Called during each retrieve, for what happens meanwhile.
+  std::function<void()> meanwhile;
+
+  provider::CallResult Retrieve(std::string_view kind, std::string_view id, const provider::CallOptions&) override {
+    if (meanwhile) meanwhile();
+    std::lock_guard lock(mutex_);
+    ++calls_;
+    const auto at = answers_.find(std::string(kind) + " " + std::string(id));
+    return at == answers_.end() ? provider::CallResult{.outcome = provider::Outcome::kUnknown, .http_status = 503}
+                                : at->second;
+  }
+  absl::StatusOr<provider::Provenance> GetProvenance() override { return absl::UnimplementedError("not asked for"); }
+  provider::CallResult Send(const provider::FrozenCall&, const provider::CallOptions&) override { return {}; }
+  provider::CallResult List(std::string_view, const provider::ListQuery&, const provider::CallOptions&) override {
+    return {};
+  }
+  provider::CallResult ExpireCheckoutSession(std::string_view, std::string_view,
+                                             const provider::CallOptions&) override {
+    return {};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, provider::CallResult> answers_;  // by "kind id"; guarded by mutex_
+  int calls_ = 0;                                        // guarded by mutex_
+};
+
 // One process of the daemon, as far as the database sees it.
 struct Replica {
   Replica(testing::TestDatabase& database, const std::string& name, BatchSettings settings = DefaultSettings())
       : ids(database.clock()),
         pool({.url = database.Url("webhook"), .daemon = "webhook", .prepare_statements = true}, database.clock(), ids),
         service({.pool = pool, .ids = ids, .notifier = notifier}, settings),
-        worker({.pool = pool, .clock = database.clock(), .service = service, .source = source},
-               {.env = settings.env, .owner = name}) {}
+        fetcher({.provider = provider, .source = source, .clock = database.clock()}),
+        worker({.pool = pool, .clock = database.clock(), .service = service, .source = source, .fetcher = fetcher},
+               {.env = settings.env, .owner = name, .livemode = settings.livemode}) {}
 
   SystemIdGenerator ids;
   db::Pool pool;
@@ -59,6 +107,8 @@ struct Replica {
   WebhookService service;
   std::unique_ptr<stripe::SignatureVerifier> verifier = *stripe::SignatureVerifier::Create({"whsec_test"});
   stripe::StripeEventSource source{*verifier};
+  FakeProvider provider;
+  EventFetcher fetcher;
   EventWorker worker;
 };
 

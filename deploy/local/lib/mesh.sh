@@ -83,7 +83,10 @@ own_environment() {
         "PUBLIC_BASE_URL=http://$(address edge)" "OPERATION_KEY_SECRET=$(secret operation-key)"
       ;;
     reconciler) printf '%s\n' "STRIPE_SECRET_KEY=${STRIPE[key]}" "STRIPE_API_BASE=${STRIPE[base]}" ;;
-    webhook) printf '%s\n' "STRIPE_WEBHOOK_SECRET=${STRIPE[webhook_secret]}" ;;
+    webhook)
+      printf '%s\n' "STRIPE_SECRET_KEY=${STRIPE[key]}" "STRIPE_API_BASE=${STRIPE[base]}" \
+        "STRIPE_WEBHOOK_SECRET=${STRIPE[webhook_secret]}"
+      ;;
     edge)
       printf '%s\n' "HTTP_LISTEN_ADDR=$(address edge)" "USER_ASSERTION_KEY_FILE=$IDENTITY/assertion.key" \
         "JWT_ISSUER=$DEV_ISSUER" "JWT_AUDIENCE=$DEV_AUDIENCE" "JWT_JWKS=$IDENTITY/issuer.jwks.json" \
