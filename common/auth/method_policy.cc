@@ -58,7 +58,7 @@ const std::vector<MethodRule>& MethodPolicy() {
       {"/billing.checkout.v1.AccountService/ListInvoices", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       {"/billing.checkout.v1.AccountService/ListPaymentMethods", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       // WebhookService
-      {"/billing.webhook.v1.WebhookService/Ingest", {kEdge}, UserRule::kNoUser},
+      {"/billing.webhook.v1.WebhookService/IngestBatch", {kEdge}, UserRule::kNoUser},
       // ProjectionService
       {"/billing.webhook.v1.ProjectionService/Project", {kCheckout, kReconciler}, UserRule::kNoUser},
       // EntitlementsService

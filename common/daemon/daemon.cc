@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <unistd.h>
+#include <utility>
 
 #include <thread>
 
@@ -40,6 +41,7 @@ struct Daemon::Worker {
   std::string name;
   absl::Duration period;
   std::function<bool()> run_once;
+  bool woken = false;  // guarded by state_mutex_
   std::thread thread;
 };
 
@@ -48,8 +50,8 @@ Daemon::Daemon(const Options& options, const config::Config& config) : options_(
 Daemon::~Daemon() = default;
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(const Options& options, const config::Config& config) {
-  // Before any thread is made, so that all inherit it: signals are taken by Serve alone, and a peer that goes away while we
-  // write is an error code, not the end.
+  // Before any thread is made, so that all inherit it: signals are taken by Serve alone, and a peer that goes away
+  // while we write is an error code, not the end.
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
@@ -90,12 +92,20 @@ void Daemon::ReplaceDatabaseReadiness(std::function<absl::Status(const absl::Sta
   decide_database_ = std::move(decide);
 }
 
-void Daemon::AddWorker(std::string name, absl::Duration period, std::function<bool()> run_once) {
+std::function<void()> Daemon::AddWorker(std::string name, absl::Duration period, std::function<bool()> run_once) {
   auto worker = std::make_unique<Worker>();
   worker->name = std::move(name);
   worker->period = period;
   worker->run_once = std::move(run_once);
+  Worker* const raw = worker.get();
   workers_.push_back(std::move(worker));
+  return [this, raw] {
+    {
+      std::lock_guard lock(state_mutex_);
+      if (std::exchange(raw->woken, true)) return;
+    }
+    state_changed_.notify_all();
+  };
 }
 
 void Daemon::OnDrain(std::function<void()> fn) { on_drain_.push_back(std::move(fn)); }
@@ -146,7 +156,9 @@ void Daemon::StartWorkers() {
         const bool more = w->run_once();
         std::unique_lock lock(state_mutex_);
         const auto wait = std::chrono::microseconds(more ? 0 : absl::ToInt64Microseconds(w->period));
-        if (state_changed_.wait_for(lock, wait, [this] { return draining_; })) return;
+        state_changed_.wait_for(lock, wait, [this, w] { return draining_ || w->woken; });
+        if (draining_) return;
+        w->woken = false;
       }
     });
   }

@@ -114,19 +114,13 @@ void EdgeServer::ForwardMethod(const ExchangePtr& exchange, auth::UserIdentity u
 // Not limited in rate: the caller is one provider with many deliveries, a refused one comes back an hour later, and
 // what is too much is told by the daemon's bounded queue with a 503.
 void EdgeServer::HandleWebhook(const ExchangePtr& exchange) {
-  const Route& route = *exchange->match.route;
-  auto ingest = BuildIngest(exchange->match.variables.front().second, exchange->request);
-  if (!ingest.ok()) return Refuse(exchange, ingest.status());
-  exchange->request.body.clear();
-  exchange->request.body.shrink_to_fit();
-  ForwardCall call{route.daemon, route.rpc_path,  *std::move(ingest),
-                   std::nullopt, exchange->trace, deps_.timeouts.webhook};
-  deps_.forwarder.Forward(std::move(call), [this, exchange](absl::StatusOr<std::string> response) {
-    if (!response.ok()) return Refuse(exchange, DeliveryFailure(response.status()));
-    auto body = RenderIngest(*response);
-    if (!body.ok()) return Refuse(exchange, body.status());
-    Succeed(exchange, *std::move(body));
-  });
+  auto delivery = BuildDelivery(exchange->match.variables.front().second, exchange->request, exchange->trace);
+  if (!delivery.ok()) return Refuse(exchange, delivery.status());
+  gatherer_.Submit(*std::move(delivery),
+                   [this, exchange](const absl::StatusOr<billing::webhook::v1::DeliveryResult>& result) {
+                     if (!result.ok()) return Refuse(exchange, DeliveryFailure(result.status()));
+                     Succeed(exchange, RenderDelivery(*result));
+                   });
 }
 
 void EdgeServer::Succeed(const ExchangePtr& exchange, std::string body) {

@@ -9,6 +9,7 @@
 #include "common/http/server.h"
 #include "common/time/clock.h"
 #include "services/edge/authenticator.h"
+#include "services/edge/delivery_gatherer.h"
 #include "services/edge/forwarder.h"
 #include "services/edge/http_metrics.h"
 #include "services/edge/rate_limiter.h"
@@ -37,7 +38,8 @@ class EdgeServer {
     EdgeTimeouts timeouts;
     bool tls = false;  // the public port speaks TLS itself
   };
-  explicit EdgeServer(const Dependencies& dependencies) : deps_(dependencies) {}
+  explicit EdgeServer(const Dependencies& dependencies)
+      : deps_(dependencies), gatherer_(dependencies.forwarder, {.timeout = dependencies.timeouts.webhook}) {}
 
   // For http::Server. Never blocks. This object must outlive every call of `respond`.
   void Handle(http::Request request, http::Respond respond);
@@ -55,6 +57,7 @@ class EdgeServer {
   void Log(const Exchange& exchange, int http_status, const absl::Status& outcome, absl::Duration elapsed) const;
 
   const Dependencies deps_;
+  DeliveryGatherer gatherer_;
   HttpMetrics metrics_;
 };
 

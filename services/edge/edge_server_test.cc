@@ -20,8 +20,8 @@
 namespace billmesh::edge {
 namespace {
 
-using billing::webhook::v1::IngestRequest;
-using billing::webhook::v1::IngestResponse;
+using billing::webhook::v1::IngestBatchRequest;
+using billing::webhook::v1::IngestBatchResponse;
 using nlohmann::json;
 
 constexpr int64_t kNowSeconds = 1'800'000'000;
@@ -87,6 +87,11 @@ class EdgeServerTest : public testing::Test {
   http::Response Deliver(const std::string& body, std::vector<std::pair<std::string, std::string>> headers = {
                                                       {"Stripe-Signature", "t=1,v1=ab"}}) {
     return Send(MakeRequest("POST", kWebhook, body, std::move(headers)));
+  }
+  static std::string OneStored() {
+    IngestBatchResponse answer;
+    answer.add_results()->set_outcome(billing::webhook::v1::EVENT_OUTCOME_PROCESSED);
+    return answer.SerializeAsString();
   }
   static std::string CodeOf(const http::Response& response) { return json::parse(response.body).value("code", ""); }
   static std::string HeaderOf(const http::Response& response, const std::string& name) {
@@ -243,20 +248,22 @@ TEST_F(EdgeServerTest, OversizedRequestsAreRefused) {
 }
 
 TEST_F(EdgeServerTest, DeliversTheExactBytesOfAWebhookWithoutACredential) {
-  IngestResponse answer;
-  answer.set_duplication(true);
-  answer.set_outcome(billing::webhook::v1::EVENT_OUTCOME_PROCESSED);
+  IngestBatchResponse answer;
+  answer.add_results()->set_duplication(true);
+  answer.mutable_results(0)->set_outcome(billing::webhook::v1::EVENT_OUTCOME_PROCESSED);
   forwarder_.answer = answer.SerializeAsString();
   const std::string body = std::string(" {\"a\":\0\xff\r\n", 10) + "} ";
   const auto response = Deliver(body);
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(json::parse(response.body), (json{{"received", true}, {"duplication", true}, {"outcome", "processed"}}));
   ASSERT_EQ(forwarder_.calls.size(), 1u);
-  IngestRequest ingest;
+  IngestBatchRequest ingest;
   ASSERT_TRUE(ingest.ParseFromString(forwarder_.calls[0].request));
-  EXPECT_EQ(ingest.body(), body);
-  EXPECT_EQ(ingest.provider(), "stripe");
-  EXPECT_EQ(ingest.signature_header(), "t=1,v1=ab");
+  ASSERT_EQ(ingest.deliveries_size(), 1);
+  EXPECT_EQ(ingest.deliveries(0).body(), body);
+  EXPECT_EQ(ingest.deliveries(0).provider(), "stripe");
+  EXPECT_EQ(ingest.deliveries(0).signature_header(), "t=1,v1=ab");
+  EXPECT_FALSE(ingest.deliveries(0).request_id().empty());
   EXPECT_FALSE(forwarder_.calls[0].user.has_value());
   EXPECT_EQ(forwarder_.calls[0].daemon, "webhook");
 }
@@ -287,10 +294,12 @@ TEST_F(EdgeServerTest, RefusesDeliveriesBeforeForwardingThem) {
   flagged.body_too_large = true;
   EXPECT_EQ(CodeOf(Send(std::move(flagged))), "webhook_body_too_large");
   EXPECT_TRUE(forwarder_.calls.empty());
+  forwarder_.answer = OneStored();
   EXPECT_EQ(Deliver(std::string(kMaxWebhookBodyBytes, 'x')).status, 200) << "256 KiB are allowed";
 }
 
 TEST_F(EdgeServerTest, DeliveriesAreNotLimitedInRate) {
+  forwarder_.answer = OneStored();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(Deliver("{}").status, 200);
 }
 

@@ -24,7 +24,7 @@ using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
 
 constexpr char kBillingFiles[] = "billing/";
-constexpr char kIngest[] = "billing.webhook.v1.WebhookService.Ingest";
+constexpr char kIngest[] = "billing.webhook.v1.WebhookService.IngestBatch";
 // The field that the Idempotency-Key header fills (IDM-1).
 constexpr char kIdempotencyKey[] = "idempotency_key";
 

@@ -30,7 +30,7 @@ std::string Describe(const std::string& verb, const std::string& pattern, const 
 
 TEST(RouteTableTest, HoldsEveryRouteOfEveryProtoAndTheWebhook) {
   std::set<std::string> declared = {
-      "POST /api/billing/webhooks/{provider} -> /billing.webhook.v1.WebhookService/Ingest"};
+      "POST /api/billing/webhooks/{provider} -> /billing.webhook.v1.WebhookService/IngestBatch"};
   const std::filesystem::path root = BILLMESH_PROTO_ROOT;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root / "billing")) {
     if (entry.path().extension() != ".proto") continue;

@@ -1,10 +1,11 @@
 #include "services/edge/webhook_route.h"
 
+#include <utility>
+
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "billing/webhook/v1/webhook.pb.h"
 #include "common/status/status.h"
-#include "nlohmann/json.hpp"
 
 namespace billmesh::edge {
 namespace {
@@ -33,7 +34,8 @@ std::string OutcomeName(pb::EventOutcome outcome) {
 
 }  // namespace
 
-absl::StatusOr<std::string> BuildIngest(std::string_view provider_name, const http::Request& request) {
+absl::StatusOr<pb::Delivery> BuildDelivery(std::string_view provider_name, http::Request& request,
+                                           const telemetry::TraceContext& trace) {
   const Provider* const provider = FindProvider(provider_name);
   if (provider == nullptr) return Fail(Reason::FAILURE_REASON_ROUTE_NOT_FOUND, "there is nothing at this path");
   if (request.body_too_large || request.body.size() > kMaxWebhookBodyBytes) {
@@ -43,9 +45,6 @@ absl::StatusOr<std::string> BuildIngest(std::string_view provider_name, const ht
   if (request.HeaderCount(provider->signature_header) != 1) {
     return Fail(Reason::FAILURE_REASON_WEBHOOK_SIGNATURE_INVALID, "exactly one signature header is needed");
   }
-  pb::IngestRequest ingest;
-  ingest.set_provider(std::string(provider->name));
-  ingest.set_body(request.body);
   const std::string_view signature = request.Header(provider->signature_header);
   // A proto string is UTF-8, and no genuine signature holds anything but printable ASCII.
   for (const char c : signature) {
@@ -53,18 +52,18 @@ absl::StatusOr<std::string> BuildIngest(std::string_view provider_name, const ht
       return Fail(Reason::FAILURE_REASON_WEBHOOK_SIGNATURE_INVALID, "the signature header is malformed");
     }
   }
-  ingest.set_signature_header(std::string(signature));
-  return ingest.SerializeAsString();
+  pb::Delivery delivery;
+  delivery.set_provider(std::string(provider->name));
+  delivery.set_body(std::move(request.body));
+  delivery.set_signature_header(std::string(signature));
+  delivery.set_request_id(trace.request_id);
+  delivery.set_traceparent(trace.traceparent);
+  return delivery;
 }
 
-absl::StatusOr<std::string> RenderIngest(std::string_view response) {
-  pb::IngestResponse ingest;
-  if (!ingest.ParseFromArray(response.data(), static_cast<int>(response.size()))) {
-    return absl::InternalError("the webhook daemon's answer can't be read");
-  }
-  const nlohmann::json answer = {
-      {"received", true}, {"duplication", ingest.duplication()}, {"outcome", OutcomeName(ingest.outcome())}};
-  return answer.dump();
+std::string RenderDelivery(const pb::DeliveryResult& result) {
+  return absl::StrCat(R"({"received":true,"duplication":)", result.duplication() ? "true" : "false", R"(,"outcome":")",
+                      OutcomeName(result.outcome()), "\"}");
 }
 
 absl::Status DeliveryFailure(const absl::Status& status) {

@@ -5,19 +5,22 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "billing/webhook/v1/webhook.pb.h"
 #include "common/http/server.h"
+#include "common/telemetry/log.h"
 
 namespace billmesh::edge {
 
 inline constexpr size_t kMaxWebhookBodyBytes = 256 << 10;
 
-// The serialized IngestRequest with the exact body bytes. ROUTE_NOT_FOUND for an unknown provider,
+// The delivery with the exact body bytes, which are moved out of the request. ROUTE_NOT_FOUND for an unknown provider,
 // WEBHOOK_BODY_MISSING, WEBHOOK_BODY_TOO_LARGE, WEBHOOK_SIGNATURE_INVALID unless there is exactly one signature header.
 // Nothing is parsed.
-absl::StatusOr<std::string> BuildIngest(std::string_view provider, const http::Request& request);
+absl::StatusOr<billing::webhook::v1::Delivery> BuildDelivery(std::string_view provider, http::Request& request,
+                                                             const telemetry::TraceContext& trace);
 
-// {"received":true,"duplication":…,"outcome":"processed"} from a serialized IngestResponse.
-absl::StatusOr<std::string> RenderIngest(std::string_view response);
+// {"received":true,"duplication":…,"outcome":"processed"}.
+std::string RenderDelivery(const billing::webhook::v1::DeliveryResult& result);
 
 // What a failed delivery is answered with: whatever may succeed later becomes a 503, so that the provider delivers
 // again.

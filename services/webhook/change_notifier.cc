@@ -82,4 +82,8 @@ void GrpcChangeNotifier::Notify(const std::vector<EntityChange>& changes) {
                                       });
 }
 
+void GrpcChangeNotifier::WakeWorkers() {
+  if (wake_) wake_();
+}
+
 }  // namespace billmesh::webhook

@@ -133,7 +133,10 @@ void EventBatch::SettleAll() {
       ++record.attempts;
       if (record.attempts >= settings_.max_attempts) work.result.disposition = Disposition::kDead;
     }
-    if (work.result.disposition == Disposition::kPending) record.run_after_delay = absl::ZeroDuration();
+    if (work.result.disposition == Disposition::kPending) {
+      record.run_after_delay = absl::ZeroDuration();
+      outcome_.has_due = true;
+    }
     if (work.result.disposition == Disposition::kFailed) {
       record.run_after_delay = lease::DelayAfter(settings_.backoff, std::max<int64_t>(1, record.attempts), ids_);
     }
@@ -150,7 +153,8 @@ void EventBatch::SettleAll() {
 absl::Status EventBatch::WriteAll(db::Tx& tx) {
   ASSIGN_OR_RETURN(outcome_.duplicates, objects_.Write(tx));
   RETURN_IF_ERROR(WriteEvents(tx));
-  RETURN_IF_ERROR(WakeParked(tx, settings_.env, settings_.provider, objects_.BornIds()));
+  ASSIGN_OR_RETURN(const int64_t woken, WakeParked(tx, settings_.env, settings_.provider, objects_.BornIds()));
+  outcome_.has_due = outcome_.has_due || woken > 0;
   RETURN_IF_ERROR(WriteAudit(tx));
   ASSIGN_OR_RETURN(outcome_.changes, objects_.BumpChanged(tx));
   return absl::OkStatus();

@@ -44,6 +44,7 @@ struct BatchOutcome {
   std::vector<EventResult> results;
   std::vector<EntityChange> changes;
   std::vector<Duplicate> duplicates;  // new ones
+  bool has_due = false;               // there are stored events for the workers to take up at once
 };
 
 // What doesn't change from batch to batch.

@@ -217,12 +217,11 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_vie
   return ReadLeased(rows);
 }
 
-absl::Status WakeParked(db::Tx& tx, std::string_view env, std::string_view provider,
-                        const std::vector<std::string>& object_ids) {
-  if (object_ids.empty()) return absl::OkStatus();
+absl::StatusOr<int64_t> WakeParked(db::Tx& tx, std::string_view env, std::string_view provider,
+                                   const std::vector<std::string>& object_ids) {
+  if (object_ids.empty()) return 0;
   // One that a worker holds is skipped: it locks the event before the entity, we do it the other way round.
-  return tx
-      .Exec(R"sql(
+  ASSIGN_OR_RETURN(const db::Result woken, tx.Exec(R"sql(
     WITH waiting AS (
       SELECT e.id, e.received_at
       FROM billing.webhook_events e
@@ -234,8 +233,8 @@ absl::Status WakeParked(db::Tx& tx, std::string_view env, std::string_view provi
     FROM waiting
     WHERE e.id = waiting.id AND e.received_at = waiting.received_at
   )sql",
-            {env, provider, Param::TextArray(object_ids)})
-      .status();
+                                                   {env, provider, Param::TextArray(object_ids)}));
+  return woken.affected();
 }
 
 absl::StatusOr<EventStats> ReadEventStats(db::Tx& tx, std::string_view env, std::string_view provider) {

@@ -82,9 +82,9 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_vie
 
 // Makes the parked events due that wait for one of these objects of the provider's. Call it in the transaction that
 // projects them first, after its own events are written. An event that a worker holds at this moment is left out: it
-// comes back by its run_after.
-absl::Status WakeParked(db::Tx& tx, std::string_view env, std::string_view provider,
-                        const std::vector<std::string>& object_ids);
+// comes back by its run_after. How many are due now.
+absl::StatusOr<int64_t> WakeParked(db::Tx& tx, std::string_view env, std::string_view provider,
+                                   const std::vector<std::string>& object_ids);
 
 // How many events wait, and how long the longest has been due, for metrics.
 struct EventStats {

@@ -14,18 +14,29 @@ IngestBatcher::IngestBatcher(const Options& options, Clock& clock, ApplyFn apply
 
 IngestBatcher::~IngestBatcher() { Stop(); }
 
-bool IngestBatcher::TrySubmit(Incoming incoming, absl::Duration deadline, Done done) {
-  const size_t bytes = incoming.payload.size();
+void IngestBatcher::Submit(std::vector<Delivery> deliveries) {
+  if (deliveries.empty()) return;
+  std::vector<Delivery> refused;
   {
+    const absl::Duration now = clock_.Monotonic();
     std::lock_guard lock(mutex_);
-    if (stopping_ || queue_.size() >= options_.max_queued_events || queued_bytes_ + bytes > options_.max_queued_bytes) {
-      return false;
+    for (Delivery& delivery : deliveries) {
+      const size_t bytes = delivery.incoming.payload.size();
+      const bool room = !stopping_ && queue_.size() < options_.max_queued_events &&
+                        queued_bytes_ + bytes <= options_.max_queued_bytes;
+      if (!room) {
+        refused.push_back(std::move(delivery));
+        continue;
+      }
+      queued_bytes_ += bytes;
+      delivery.taken_at = now;
+      queue_.push_back(std::move(delivery));
     }
-    queued_bytes_ += bytes;
-    queue_.push_back({std::move(incoming), deadline, clock_.Monotonic(), std::move(done)});
   }
   wake_.notify_one();
-  return true;
+  for (const Delivery& delivery : refused) {
+    delivery.done(Fail(Reason::FAILURE_REASON_OVERLOADED, "too many deliveries are waiting"));
+  }
 }
 
 size_t IngestBatcher::queued() const {
@@ -66,6 +77,9 @@ std::vector<IngestBatcher::Delivery> IngestBatcher::TakeBatch() {
     queue_.pop_front();
   }
   queued_bytes_ -= bytes;
+  const bool more = !queue_.empty();
+  lock.unlock();
+  if (more) wake_.notify_one();
   return batch;
 }
 

@@ -37,9 +37,18 @@ class IngestBatcher {
   ~IngestBatcher();
   IngestBatcher(const IngestBatcher&) = delete;
 
-  // False, at once, when the queue is full or stopping: nothing was taken. A delivery whose caller has given up waiting
-  // (deadline by Clock::Monotonic) is answered DEADLINE_EXCEEDED and not stored. Never blocks; thread safe.
-  bool TrySubmit(Incoming incoming, absl::Duration deadline, Done done);
+  // An event on its way, and who waits for it.
+  struct Delivery {
+    Incoming incoming;
+    absl::Duration deadline;  // by Clock::Monotonic
+    Done done;
+    absl::Duration taken_at = absl::ZeroDuration();
+  };
+
+  // Takes deliveries that came together, so that they are likely to be committed together. Those that the queue has no
+  // room for, or that come while it is stopping, are answered OVERLOADED at once. A delivery whose caller has given up
+  // waiting (deadline) is answered DEADLINE_EXCEEDED and not stored. Never blocks; thread safe.
+  void Submit(std::vector<Delivery> deliveries);
 
   // Deliveries that wait. Thread safe.
   size_t queued() const;
@@ -48,13 +57,6 @@ class IngestBatcher {
   void Stop();
 
  private:
-  struct Delivery {
-    Incoming incoming;
-    absl::Duration deadline;
-    absl::Duration taken_at;
-    Done done;
-  };
-
   void Commit();
   std::vector<Delivery> TakeBatch();
   void Run(std::vector<Delivery> batch);

@@ -66,11 +66,27 @@ struct Fixture {
     batcher =
         std::make_unique<IngestBatcher>(options, clock, [this](const auto& events) { return gate.Apply(events); });
   }
+  IngestBatcher::Delivery Delivery(int n, size_t bytes, absl::Duration deadline) {
+    return {Event(n, bytes), deadline, [this](const absl::StatusOr<EventResult>& r) {
+              std::lock_guard lock(mutex);
+              answers.push_back(r.ok() ? r->reason : CodeOf(ReasonOf(r.status())));
+            }};
+  }
+  // False when it was refused at once.
   bool Submit(int n, size_t bytes = 10, absl::Duration deadline = absl::InfiniteDuration()) {
-    return batcher->TrySubmit(Event(n, bytes), deadline, [this](const absl::StatusOr<EventResult>& r) {
-      std::lock_guard lock(mutex);
-      answers.push_back(r.ok() ? r->reason : CodeOf(ReasonOf(r.status())));
-    });
+    bool refused = false;
+    IngestBatcher::Delivery delivery = Delivery(n, bytes, deadline);
+    delivery.done = [&refused, done = std::move(delivery.done)](const absl::StatusOr<EventResult>& r) {
+      if (ReasonOf(r.status()) == Reason::FAILURE_REASON_OVERLOADED) {
+        refused = true;  // on the submitting thread: the reference lives
+      } else {
+        done(r);
+      }
+    };
+    std::vector<IngestBatcher::Delivery> one;
+    one.push_back(std::move(delivery));
+    batcher->Submit(std::move(one));
+    return !refused;
   }
 };
 
@@ -85,6 +101,17 @@ TEST(IngestBatcherTest, AloneADeliveryGoesAtOnceAndWhatComesMeanwhileGoesTogethe
   EXPECT_EQ(f.gate.sizes(), (std::vector<size_t>{1, 10}));
   ASSERT_EQ(f.answers.size(), 11u);
   EXPECT_EQ(f.answers[10], "evt_10") << "each gets its own answer";
+}
+
+TEST(IngestBatcherTest, WhatComesTogetherIsCommittedTogether) {
+  Fixture f({.committers = 4, .max_batch_events = 8});
+  std::vector<IngestBatcher::Delivery> deliveries;
+  for (int i = 0; i < 8; ++i) deliveries.push_back(f.Delivery(i, 10, absl::InfiniteDuration()));
+  f.batcher->Submit(std::move(deliveries));
+  f.gate.WaitForBatches(1);
+  f.gate.Open();
+  f.batcher->Stop();
+  EXPECT_EQ(f.gate.sizes(), std::vector<size_t>{8});
 }
 
 TEST(IngestBatcherTest, BatchesAreBoundedInEventsAndBytes) {

@@ -62,7 +62,7 @@ int Run(const config::Config& config) {
 
   telemetry::SetGaugeCallback("billmesh_webhook_queued", "Deliveries that wait for a batch", {},
                               [&batcher] { return static_cast<double>(batcher.queued()); });
-  daemon.AddWorker("events", settings.worker_period, [&worker] { return worker.RunOnce(); });
+  notifier.OnWake(daemon.AddWorker("events", settings.worker_period, [&worker] { return worker.RunOnce(); }));
   daemon.AddWorker("event-stats", kStatsPeriod, [&worker] {
     worker.ReportStats();
     return false;

@@ -102,6 +102,7 @@ absl::Status ProjectionService::ProjectAll(std::vector<Work*> works, const std::
   }
   ReportDuplicates(told->duplicates);
   deps_.notifier.Notify(told->changes);
+  if (told->has_due) deps_.notifier.WakeWorkers();
   return absl::OkStatus();
 }
 
@@ -129,7 +130,8 @@ absl::StatusOr<ProjectionService::Told> ProjectionService::RunIn(db::Tx& tx, con
   Told told;
   RETURN_IF_ERROR(objects.Apply(tx));
   ASSIGN_OR_RETURN(told.duplicates, objects.Write(tx));
-  RETURN_IF_ERROR(WakeParked(tx, settings_.env, settings_.provider, objects.BornIds()));
+  ASSIGN_OR_RETURN(const int64_t woken, WakeParked(tx, settings_.env, settings_.provider, objects.BornIds()));
+  told.has_due = woken > 0;
   RETURN_IF_ERROR(WriteAudit(tx, works, requested_by));
   ASSIGN_OR_RETURN(told.changes, objects.BumpChanged(tx));
   ASSIGN_OR_RETURN(const auto revisions, ReadRevisions(tx, objects.entity_ids()));

@@ -63,6 +63,7 @@ class ProjectionService {
   struct Told {
     std::vector<EntityChange> changes;
     std::vector<Duplicate> duplicates;
+    bool has_due = false;
   };
 
   Work Read(const FetchedObject& fetched) const;

@@ -1,5 +1,10 @@
 #include "services/webhook/webhook_server.h"
 
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 #include "services/webhook/webhook_metrics.h"
 
@@ -8,7 +13,7 @@ namespace {
 
 namespace pb = billing::webhook::v1;
 
-constexpr char kIngest[] = "/billing.webhook.v1.WebhookService/Ingest";
+constexpr char kIngestBatch[] = "/billing.webhook.v1.WebhookService/IngestBatch";
 
 pb::EventOutcome OutcomeOf(Disposition disposition) {
   switch (disposition) {
@@ -29,15 +34,32 @@ pb::EventOutcome OutcomeOf(Disposition disposition) {
   return pb::EVENT_OUTCOME_UNSPECIFIED;
 }
 
-void Fill(const std::string& event_id, const EventResult& result, pb::IngestResponse& response) {
-  response.set_provider_event_id(event_id);
-  response.set_duplication(result.duplicate);
-  response.set_outcome(OutcomeOf(result.disposition));
+void Fill(const std::string& event_id, const absl::StatusOr<EventResult>& result, pb::DeliveryResult& out) {
+  if (!result.ok()) {
+    out.mutable_refusal()->ParseFromString(rpc::ToGrpc(result.status()).error_details());
+    return;
+  }
+  out.set_provider_event_id(event_id);
+  out.set_duplication(result->duplicate);
+  out.set_outcome(OutcomeOf(result->disposition));
 }
+
+// Ends the call once each of its deliveries has its result, whoever comes last.
+class Countdown {
+ public:
+  Countdown(int count, rpc::Done done) : left_(count), done_(std::move(done)) {}
+  void Ended() {
+    if (left_.fetch_sub(1) == 1) done_(absl::OkStatus());
+  }
+
+ private:
+  std::atomic<int> left_;
+  const rpc::Done done_;
+};
 
 }  // namespace
 
-absl::StatusOr<provider::Event> WebhookServer::Check(const pb::IngestRequest& request) {
+absl::StatusOr<provider::Event> WebhookServer::Check(const pb::Delivery& request) {
   if (request.provider() != deps_.source.name()) {
     return Fail(Reason::FAILURE_REASON_NOT_FOUND, "no such provider", {{"what", "provider"}});
   }
@@ -62,22 +84,45 @@ absl::StatusOr<provider::Event> WebhookServer::Check(const pb::IngestRequest& re
   return event;
 }
 
-grpc::ServerUnaryReactor* WebhookServer::Ingest(grpc::CallbackServerContext* context, const pb::IngestRequest* request,
-                                                pb::IngestResponse* response) {
-  return rpc::Async(deps_.calls, context, kIngest,
-                    [this, request, response](const rpc::CallContext& call, const rpc::Done& done) {
-                      auto event = Check(*request);
-                      if (!event.ok()) return done(event.status());
-                      const std::string event_id = event->id;
-                      const auto answer = [response, event_id, done](const absl::StatusOr<EventResult>& result) {
-                        if (result.ok()) Fill(event_id, *result, *response);
-                        done(result.status());
-                      };
-                      Incoming incoming{*std::move(event), request->body(), std::nullopt, call.trace};
-                      if (!deps_.batcher.TrySubmit(std::move(incoming), call.deadline_monotonic, answer)) {
-                        done(Fail(Reason::FAILURE_REASON_OVERLOADED, "too many deliveries are waiting"));
-                      }
-                    });
+grpc::ServerUnaryReactor* WebhookServer::IngestBatch(grpc::CallbackServerContext* context,
+                                                     const pb::IngestBatchRequest* request,
+                                                     pb::IngestBatchResponse* response) {
+  return rpc::Async(
+      deps_.calls, context, kIngestBatch,
+      [this, request, response](const rpc::CallContext& call, const rpc::Done& done) {
+        if (request->deliveries().empty() || request->deliveries_size() > kMaxDeliveries) {
+          return done(Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT,
+                           absl::StrCat("deliveries: expected 1 to ", kMaxDeliveries), {{"field", "deliveries"}}));
+        }
+        SubmitAll(*request, *response, call, done);
+      });
+}
+
+// What passes the checks joins the queue together, so that it is committed together; the rest has its result already.
+void WebhookServer::SubmitAll(const pb::IngestBatchRequest& request, pb::IngestBatchResponse& response,
+                              const rpc::CallContext& call, const rpc::Done& done) {
+  const auto countdown = std::make_shared<Countdown>(request.deliveries_size(), done);
+  for (int i = 0; i < request.deliveries_size(); ++i) response.add_results();
+  std::vector<IngestBatcher::Delivery> deliveries;
+  for (int i = 0; i < request.deliveries_size(); ++i) {
+    const pb::Delivery& delivery = request.deliveries(i);
+    pb::DeliveryResult* const out = response.mutable_results(i);
+    const telemetry::TraceContext trace = telemetry::ContinueTrace(delivery.request_id(), delivery.traceparent());
+    auto event = Check(delivery);
+    if (!event.ok()) {
+      Fill("", event.status(), *out);
+      countdown->Ended();
+      continue;
+    }
+    const std::string event_id = event->id;
+    deliveries.push_back({{*std::move(event), delivery.body(), std::nullopt, trace},
+                          call.deadline_monotonic,
+                          [out, event_id, countdown](const absl::StatusOr<EventResult>& result) {
+                            Fill(event_id, result, *out);
+                            countdown->Ended();
+                          }});
+  }
+  deps_.batcher.Submit(std::move(deliveries));
 }
 
 }  // namespace billmesh::webhook

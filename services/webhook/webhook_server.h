@@ -13,6 +13,8 @@ namespace billmesh::webhook {
 
 // WHK-1: the edge bounds the body too; this daemon believes nobody.
 inline constexpr size_t kMaxBodyBytes = 256 << 10;
+// Of a call.
+inline constexpr int kMaxDeliveries = 256;
 
 class WebhookServer final : public billing::webhook::v1::WebhookService::CallbackService {
  public:
@@ -24,15 +26,19 @@ class WebhookServer final : public billing::webhook::v1::WebhookService::Callbac
   };
   explicit WebhookServer(const Deps& deps) : deps_(deps) {}
 
-  grpc::ServerUnaryReactor* Ingest(grpc::CallbackServerContext* context,
-                                   const billing::webhook::v1::IngestRequest* request,
-                                   billing::webhook::v1::IngestResponse* response) override;
+  grpc::ServerUnaryReactor* IngestBatch(grpc::CallbackServerContext* context,
+                                        const billing::webhook::v1::IngestBatchRequest* request,
+                                        billing::webhook::v1::IngestBatchResponse* response) override;
 
-  // What comes before the batch, in this order: size, signature, form. Nothing is stored when it fails. For Ingest and
-  // for tests.
-  absl::StatusOr<provider::Event> Check(const billing::webhook::v1::IngestRequest& request);
+  // What comes before the batch, in this order: size, signature, form. Nothing is stored when it fails. For the server
+  // itself and for tests.
+  absl::StatusOr<provider::Event> Check(const billing::webhook::v1::Delivery& request);
 
  private:
+  void SubmitAll(const billing::webhook::v1::IngestBatchRequest& request,
+                 billing::webhook::v1::IngestBatchResponse& response, const rpc::CallContext& call,
+                 const rpc::Done& done);
+
   const Deps deps_;
 };
 

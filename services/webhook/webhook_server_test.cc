@@ -20,15 +20,15 @@ constexpr char kBody[] = R"({"id": "evt_1", "object": "event", "created": 1, "li
 
 class WebhookServerTest : public ::testing::Test {
  protected:
-  static pb::IngestRequest Delivery(const std::string& body, int64_t at = kNow, const std::string& secret = kSecret) {
-    pb::IngestRequest request;
+  static pb::Delivery Delivery(const std::string& body, int64_t at = kNow, const std::string& secret = kSecret) {
+    pb::Delivery request;
     request.set_provider("stripe");
     request.set_body(body);
     request.set_signature_header(
         absl::StrCat("t=", at, ",v1=", crypto::HmacSha256Hex(secret, absl::StrCat(at, ".", body))));
     return request;
   }
-  std::string Code(const pb::IngestRequest& request) {
+  std::string Code(const pb::Delivery& request) {
     const auto event = server_.Check(request);
     return event.ok() ? "ok" : CodeOf(ReasonOf(event.status()));
   }
@@ -59,10 +59,10 @@ TEST_F(WebhookServerTest, RefusesInTheOrderOfSizeSignatureForm) {
   EXPECT_EQ(Code(Delivery(kBody, kNow - 301)), "webhook_signature_invalid");
   EXPECT_EQ(Code(Delivery("{}", kNow, "whsec_other")), "webhook_signature_invalid") << "the signature before the form";
   EXPECT_EQ(Code(Delivery("{}")), "webhook_payload_malformed");
-  pb::IngestRequest unsigned_one = Delivery(kBody);
+  pb::Delivery unsigned_one = Delivery(kBody);
   unsigned_one.clear_signature_header();
   EXPECT_EQ(Code(unsigned_one), "webhook_signature_invalid");
-  pb::IngestRequest other = Delivery(kBody);
+  pb::Delivery other = Delivery(kBody);
   other.set_provider("paypal");
   EXPECT_EQ(Code(other), "not_found");
 }
@@ -77,7 +77,7 @@ TEST_F(WebhookServerTest, ThinNotificationsHaveSecretsOfTheirOwn) {
   const auto thin_verifier = *stripe::SignatureVerifier::Create({"whsec_thin"});
   const stripe::StripeEventSource both(*verifier_, thin_verifier.get());
   WebhookServer server({.calls = calls_, .clock = clock_, .source = both, .batcher = batcher_});
-  const auto code = [&](const pb::IngestRequest& request) {
+  const auto code = [&](const pb::Delivery& request) {
     const auto event = server.Check(request);
     return event.ok() ? "ok" : CodeOf(ReasonOf(event.status()));
   };

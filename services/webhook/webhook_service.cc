@@ -100,6 +100,7 @@ void WebhookService::Publish(const std::vector<Incoming>& events, const BatchOut
   const telemetry::CallScope scope(events.front().trace);
   ReportDuplicates(outcome.duplicates);
   deps_.notifier.Notify(outcome.changes);
+  if (outcome.has_due) deps_.notifier.WakeWorkers();
 }
 
 }  // namespace billmesh::webhook

@@ -2,13 +2,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cstdlib>
-#include <mutex>
-#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -42,73 +41,150 @@ bool WriteAll(int fd, const std::string& data) {
   return true;
 }
 
-// Reads one response with a Content-Length; its status, or 0.
-int ReadResponse(int fd, std::string& buffer) {
-  buffer.clear();
-  size_t end = std::string::npos, length = 0;
-  char chunk[8192];
-  while (end == std::string::npos || buffer.size() < end + 4 + length) {
-    const ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
-    if (n <= 0) return 0;
-    buffer.append(chunk, static_cast<size_t>(n));
-    if (end != std::string::npos) continue;
-    end = buffer.find("\r\n\r\n");
-    if (end == std::string::npos) continue;
-    for (size_t line = 0; line < end; line = buffer.find("\r\n", line) + 2) {
-      if (absl::StartsWithIgnoreCase(absl::string_view(buffer).substr(line, 15), "content-length:")) {
-        length = static_cast<size_t>(std::atoll(buffer.c_str() + line + 15));
-      }
+// What came of a response so far: its status once it is whole, 0 before, -1 for one that can't be.
+int StatusOfWhole(const std::string& buffer) {
+  const size_t end = buffer.find("\r\n\r\n");
+  if (end == std::string::npos) return 0;
+  size_t length = 0;
+  for (size_t line = 0; line < end; line = buffer.find("\r\n", line) + 2) {
+    if (absl::StartsWithIgnoreCase(absl::string_view(buffer).substr(line, 15), "content-length:")) {
+      length = static_cast<size_t>(std::atoll(buffer.c_str() + line + 15));
     }
   }
-  return std::atoi(buffer.c_str() + 9);
+  if (buffer.size() < end + 4 + length) return 0;
+  return buffer.size() > 12 ? std::atoi(buffer.c_str() + 9) : -1;
 }
+
+struct Connection {
+  int fd = -1;
+  bool busy = false;
+  SteadyClock::time_point since;
+  std::string buffer;
+};
+
+// One run.
+class Sender {
+ public:
+  Sender(const DeliveryLoad& load, const std::vector<std::string>& requests) : load_(load), requests_(requests) {
+    epoll_ = epoll_create1(EPOLL_CLOEXEC);
+    connections_.resize(static_cast<size_t>(load.connections));
+    for (size_t i = 0; i < connections_.size(); ++i) {
+      Open(i);
+      idle_.push_back(i);
+    }
+  }
+  ~Sender() {
+    for (Connection& connection : connections_) {
+      if (connection.fd >= 0) close(connection.fd);
+    }
+    close(epoll_);
+  }
+
+  Load Run() {
+    begun_ = SteadyClock::now();
+    while (done_ < requests_.size()) {
+      SendDue();
+      WaitForAnswers();
+    }
+    const double seconds = std::chrono::duration<double>(SteadyClock::now() - begun_).count();
+    Load result;
+    result.done = static_cast<int64_t>(done_);
+    result.failed = failed_;
+    result.per_second = static_cast<double>(done_) / seconds;
+    result.p50_us = Quantile(latencies_, 0.5);
+    result.p99_us = Quantile(latencies_, 0.99);
+    return result;
+  }
+
+ private:
+  void Open(size_t i) {
+    Connection& connection = connections_[i];
+    connection.fd = Connect(load_.port);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = i;
+    if (connection.fd >= 0) epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event);
+  }
+
+  SteadyClock::time_point DueAt(size_t request) const {
+    if (load_.per_second <= 0) return begun_;
+    return begun_ + std::chrono::duration_cast<SteadyClock::duration>(
+                        std::chrono::duration<double>(static_cast<double>(request) / load_.per_second));
+  }
+
+  void SendDue() {
+    while (next_ < requests_.size() && !idle_.empty()) {
+      const auto now = SteadyClock::now();
+      const auto due = DueAt(next_);
+      if (due > now) return;
+      const size_t i = idle_.back();
+      idle_.pop_back();
+      Connection& connection = connections_[i];
+      connection.busy = true;
+      connection.since = load_.per_second > 0 ? due : now;
+      connection.buffer.clear();
+      if (connection.fd < 0 || !WriteAll(connection.fd, requests_[next_++])) Finish(i, -1);
+    }
+  }
+
+  void WaitForAnswers() {
+    int wait_ms = -1;
+    if (next_ < requests_.size() && !idle_.empty()) {
+      const auto left = DueAt(next_) - SteadyClock::now();
+      wait_ms = std::max(0, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count()));
+    }
+    epoll_event events[64];
+    const int ready = epoll_wait(epoll_, events, 64, wait_ms);
+    for (int e = 0; e < ready; ++e) Receive(events[e].data.u64);
+  }
+
+  void Receive(size_t i) {
+    Connection& connection = connections_[i];
+    char chunk[8192];
+    const ssize_t n = recv(connection.fd, chunk, sizeof(chunk), 0);
+    if (n <= 0) return Finish(i, -1);
+    connection.buffer.append(chunk, static_cast<size_t>(n));
+    if (const int status = StatusOfWhole(connection.buffer); status != 0) Finish(i, status);
+  }
+
+  void Finish(size_t i, int status) {
+    Connection& connection = connections_[i];
+    if (connection.busy) {
+      ++done_;
+      latencies_.push_back(std::chrono::duration<double, std::micro>(SteadyClock::now() - connection.since).count());
+      if (status != 200) ++failed_;
+      connection.busy = false;
+      idle_.push_back(i);
+    }
+    if (status != -1) return;
+    if (connection.fd >= 0) close(connection.fd);
+    Open(i);
+  }
+
+  const DeliveryLoad load_;
+  const std::vector<std::string>& requests_;
+  int epoll_ = -1;
+  std::vector<Connection> connections_;
+  std::vector<size_t> idle_;
+  SteadyClock::time_point begun_;
+  size_t next_ = 0, done_ = 0;
+  int64_t failed_ = 0;
+  std::vector<double> latencies_;
+};
 
 }  // namespace
 
-Load RunDeliveries(int port, const std::string& target, const std::string& secret, int total, int connections,
-                   const std::function<std::string(int)>& body) {
-  std::atomic<int> next = 0;
-  std::mutex mutex;
-  std::vector<double> latencies;
-  int64_t failed = 0;
-  const auto deliver = [&] {
-    std::vector<double> mine;
-    int64_t bad = 0;
-    std::string buffer;
-    int fd = Connect(port);
-    for (int i; (i = next++) < total;) {
-      const std::string payload = body(i);
-      const auto now = std::chrono::system_clock::now().time_since_epoch();
-      const std::string t = absl::StrCat(std::chrono::duration_cast<std::chrono::seconds>(now).count());
-      const std::string request = absl::StrCat(
-          "POST ", target, " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ", payload.size(),
-          "\r\nStripe-Signature: t=", t, ",v1=", crypto::HmacSha256Hex(secret, t + ".", payload), "\r\n\r\n", payload);
-      const auto begun = SteadyClock::now();
-      const int status = fd >= 0 && WriteAll(fd, request) ? ReadResponse(fd, buffer) : 0;
-      mine.push_back(std::chrono::duration<double, std::micro>(SteadyClock::now() - begun).count());
-      if (status != 200) {
-        ++bad;
-        if (fd >= 0) close(fd);
-        fd = Connect(port);
-      }
-    }
-    if (fd >= 0) close(fd);
-    std::lock_guard lock(mutex);
-    latencies.insert(latencies.end(), mine.begin(), mine.end());
-    failed += bad;
-  };
-  const auto begun = SteadyClock::now();
-  std::vector<std::thread> threads;
-  for (int i = 0; i < connections; ++i) threads.emplace_back(deliver);
-  for (auto& t : threads) t.join();
-  const double seconds = std::chrono::duration<double>(SteadyClock::now() - begun).count();
-  Load load;
-  load.done = total;
-  load.failed = failed;
-  load.per_second = total / seconds;
-  load.p50_us = Quantile(latencies, 0.5);
-  load.p99_us = Quantile(latencies, 0.99);
-  return load;
+std::string SignedRequest(const std::string& target, const std::string& secret, const std::string& body) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::string t = absl::StrCat(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  return absl::StrCat("POST ", target,
+                      " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ", body.size(),
+                      "\r\nStripe-Signature: t=", t, ",v1=", crypto::HmacSha256Hex(secret, t + ".", body), "\r\n\r\n",
+                      body);
+}
+
+Load RunDeliveries(const DeliveryLoad& load, const std::vector<std::string>& requests) {
+  return Sender(load, requests).Run();
 }
 
 }  // namespace billmesh::bench

@@ -185,6 +185,7 @@ TEST_F(WebhookPaymentsTest, WhatComesBeforeItsPaymentIsWokenByIt) {
   replica_.worker.RunOnce();
   EXPECT_EQ(EventStatus("evt_1"), "parked nothing_stored_matches") << "nothing has changed, and it isn't due";
   EXPECT_EQ(Deliver(Event("evt_4", "charge.succeeded", 2, Charge("ch_1", "pi_1", "cus_1", "succeeded"))), "processed");
+  EXPECT_TRUE(replica_.notifier.TakeWoken());
   EXPECT_EQ(Deliver(Event("evt_5", "invoice.paid", 2, Invoice("in_1", "cus_1", "paid", ""))), "processed");
   replica_.worker.RunOnce();
   for (const char* id : {"evt_1", "evt_2", "evt_3"}) EXPECT_EQ(EventStatus(id), "processed") << id;

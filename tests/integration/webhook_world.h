@@ -2,6 +2,7 @@
 // Stripe's JSON.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -31,6 +32,9 @@ class RecordingNotifier : public ChangeNotifier {
     std::lock_guard lock(mutex_);
     changes_.insert(changes_.end(), changes.begin(), changes.end());
   }
+  void WakeWorkers() override { woken_ = true; }
+  // Whether the workers were woken since it was asked last.
+  bool TakeWoken() { return woken_.exchange(false); }
   std::vector<EntityChange> Take() {
     std::lock_guard lock(mutex_);
     return std::move(changes_);
@@ -39,6 +43,7 @@ class RecordingNotifier : public ChangeNotifier {
  private:
   std::mutex mutex_;
   std::vector<EntityChange> changes_;  // guarded by mutex_
+  std::atomic<bool> woken_ = false;
 };
 
 inline BatchSettings DefaultSettings() {

@@ -1,0 +1,61 @@
+// Webhook deliveries on their way to the webhook daemon: what has gathered goes as one call, so that many cost little
+// more than one, and one alone goes at once.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "billing/webhook/v1/webhook.pb.h"
+#include "services/edge/forwarder.h"
+
+namespace billmesh::edge {
+
+class DeliveryGatherer {
+ public:
+  struct Options {
+    int max_calls = 4;           // under way at a time; more deliveries gather meanwhile
+    size_t max_deliveries = 64;  // of a call
+    size_t max_bytes = 3 << 20;  // of a call's bodies; a single delivery always fits
+    size_t max_waiting = 1024;   // deliveries, then OVERLOADED
+    size_t max_waiting_bytes = 64 << 20;
+    absl::Duration timeout = absl::Seconds(10);  // of a call
+  };
+  // Called exactly once, from any thread: the result of a delivery that is durable, its refusal, or why nobody knows.
+  using Done = std::function<void(const absl::StatusOr<billing::webhook::v1::DeliveryResult>&)>;
+
+  // The forwarder must call back before this object ends.
+  DeliveryGatherer(Forwarder& forwarder, const Options& options) : forwarder_(forwarder), options_(options) {}
+
+  // Never blocks; thread safe.
+  void Submit(billing::webhook::v1::Delivery delivery, Done done);
+
+ private:
+  struct Waiting {
+    billing::webhook::v1::Delivery delivery;
+    Done done;
+  };
+  // What goes as one call.
+  struct Batch {
+    billing::webhook::v1::IngestBatchRequest request;
+    std::vector<Done> dones;
+  };
+
+  Batch TakeBatch();  // mutex_ is held
+  void SendGathered();
+  void Send(Batch batch);
+  static void Answer(const std::vector<Done>& dones, const absl::StatusOr<std::string>& response);
+
+  Forwarder& forwarder_;
+  const Options options_;
+  std::mutex mutex_;
+  std::deque<Waiting> waiting_;  // guarded by mutex_
+  size_t waiting_bytes_ = 0;     // guarded by mutex_
+  int calls_ = 0;                // guarded by mutex_
+};
+
+}  // namespace billmesh::edge

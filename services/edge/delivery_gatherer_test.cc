@@ -1,0 +1,135 @@
+#include "services/edge/delivery_gatherer.h"
+
+#include "common/rpc/call.h"
+#include "common/status/status.h"
+#include "gtest/gtest.h"
+
+namespace billmesh::edge {
+namespace {
+
+namespace pb = billing::webhook::v1;
+
+// Holds calls until the test answers them.
+class HeldForwarder final : public Forwarder {
+ public:
+  struct Held {
+    pb::IngestBatchRequest request;
+    ForwardDone done;
+  };
+  std::deque<Held> calls;
+  void Forward(ForwardCall call, ForwardDone done) override {
+    EXPECT_EQ(call.rpc_path, "/billing.webhook.v1.WebhookService/IngestBatch");
+    Held held;
+    EXPECT_TRUE(held.request.ParseFromString(call.request));
+    held.done = std::move(done);
+    calls.push_back(std::move(held));
+  }
+  // Answers the oldest call: each delivery is stored under its body as the event's id.
+  void AnswerOldest() {
+    Held held = std::move(calls.front());
+    calls.pop_front();
+    pb::IngestBatchResponse response;
+    for (const pb::Delivery& delivery : held.request.deliveries()) {
+      response.add_results()->set_provider_event_id(delivery.body());
+    }
+    held.done(response.SerializeAsString());
+  }
+};
+
+class DeliveryGathererTest : public ::testing::Test {
+ protected:
+  void Submit(DeliveryGatherer& gatherer, const std::string& body) {
+    pb::Delivery delivery;
+    delivery.set_body(body);
+    gatherer.Submit(std::move(delivery), [this, body](const absl::StatusOr<pb::DeliveryResult>& result) {
+      answers_[body] = result.ok() ? result->provider_event_id() : CodeOf(ReasonOf(result.status()));
+      ++answered_;
+    });
+  }
+  static std::vector<int> Sizes(const HeldForwarder& forwarder) {
+    std::vector<int> sizes;
+    for (const auto& call : forwarder.calls) sizes.push_back(call.request.deliveries_size());
+    return sizes;
+  }
+
+  HeldForwarder forwarder_;
+  std::map<std::string, std::string> answers_;
+  int answered_ = 0;
+};
+
+TEST_F(DeliveryGathererTest, OneAloneGoesAtOnceAndTheRestGathers) {
+  DeliveryGatherer gatherer(forwarder_, {.max_calls = 2, .max_deliveries = 3});
+  for (const char* body : {"a", "b", "c", "d", "e", "f", "g"}) Submit(gatherer, body);
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 1})) << "nobody waits while a call is free";
+  forwarder_.AnswerOldest();
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 3})) << "what gathered goes as one, up to its bound";
+  EXPECT_EQ(answered_, 1);
+  forwarder_.AnswerOldest();
+  forwarder_.AnswerOldest();
+  forwarder_.AnswerOldest();
+  EXPECT_TRUE(forwarder_.calls.empty());
+  EXPECT_EQ(answered_, 7);
+  for (const auto& [body, event] : answers_) EXPECT_EQ(event, body) << "each has its own result";
+}
+
+TEST_F(DeliveryGathererTest, ACallsBytesAreBoundedButOneAlwaysFits) {
+  DeliveryGatherer gatherer(forwarder_, {.max_calls = 1, .max_bytes = 10});
+  Submit(gatherer, "first");
+  for (const char* body : {"123456789012345", "1234567", "890", "x"}) Submit(gatherer, body);
+  forwarder_.AnswerOldest();
+  EXPECT_EQ(Sizes(forwarder_), std::vector<int>{1});
+  forwarder_.AnswerOldest();
+  EXPECT_EQ(Sizes(forwarder_), std::vector<int>{2});
+}
+
+TEST_F(DeliveryGathererTest, AFullQueueAnswersAtOnce) {
+  DeliveryGatherer gatherer(forwarder_, {.max_calls = 1, .max_waiting = 2, .max_waiting_bytes = 8});
+  for (const char* body : {"a", "b", "c", "d"}) Submit(gatherer, body);
+  EXPECT_EQ(answers_, (std::map<std::string, std::string>{{"d", "overloaded"}}));
+  DeliveryGatherer small(forwarder_, {.max_calls = 0, .max_waiting_bytes = 8});
+  Submit(small, "12345");
+  Submit(small, "6789");
+  EXPECT_EQ(answers_["6789"], "overloaded");
+  while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
+}
+
+TEST_F(DeliveryGathererTest, AFailedCallFailsItsOwnDeliveriesOnly) {
+  DeliveryGatherer gatherer(forwarder_, {.max_calls = 1});
+  for (const char* body : {"a", "b", "c"}) Submit(gatherer, body);
+  auto held = std::move(forwarder_.calls.front());
+  forwarder_.calls.pop_front();
+  held.done(Fail(Reason::FAILURE_REASON_PEER_UNAVAILABLE, "away"));
+  EXPECT_EQ(answers_["a"], "peer_unavailable");
+  forwarder_.AnswerOldest();
+  EXPECT_EQ(answers_["b"], "b");
+  EXPECT_EQ(answers_["c"], "c");
+}
+
+TEST_F(DeliveryGathererTest, ARefusedDeliveryKeepsItsReason) {
+  DeliveryGatherer gatherer(forwarder_, {});
+  Submit(gatherer, "a");
+  auto held = std::move(forwarder_.calls.front());
+  forwarder_.calls.pop_front();
+  const grpc::Status refused =
+      rpc::ToGrpc(Fail(Reason::FAILURE_REASON_WEBHOOK_SIGNATURE_INVALID, "no", {{"cause", "mismatch"}}));
+  pb::IngestBatchResponse response;
+  ASSERT_TRUE(response.add_results()->mutable_refusal()->ParseFromString(refused.error_details()));
+  held.done(response.SerializeAsString());
+  EXPECT_EQ(answers_["a"], "webhook_signature_invalid");
+}
+
+TEST_F(DeliveryGathererTest, AnAnswerThatIsNoneIsAFault) {
+  DeliveryGatherer gatherer(forwarder_, {});
+  Submit(gatherer, "a");
+  Submit(gatherer, "b");
+  for (const std::string& response : {std::string("\xff\xff"), std::string()}) {
+    auto held = std::move(forwarder_.calls.front());
+    forwarder_.calls.pop_front();
+    held.done(response);
+  }
+  EXPECT_EQ(answers_["a"], CodeOf(Reason::FAILURE_REASON_UNSPECIFIED));
+  EXPECT_EQ(answers_["b"], CodeOf(Reason::FAILURE_REASON_UNSPECIFIED)) << "an answer for nobody";
+}
+
+}  // namespace
+}  // namespace billmesh::edge

@@ -1,0 +1,273 @@
+#include "tests/bench/webhook_bench.h"
+
+#include <signal.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/crypto/crypto.h"
+#include "common/testing/test_database.h"
+#include "tests/bench/cpu_time.h"
+#include "tests/bench/entities.h"
+#include "tests/bench/http_load.h"
+#include "tests/support/mesh.h"
+
+namespace billmesh::bench {
+namespace {
+
+using testing::Mesh;
+
+struct Sizes {
+  int entities;       // that events are spread over
+  int few, many;      // entities of the comparison in scale
+  int deliveries;     // of a closed loop
+  int paced_seconds;  // of an open loop
+  int pgbench_seconds;
+};
+constexpr Sizes kFull{10'000, 1'000, 1'000'000, 30'000, 10, 10};
+constexpr Sizes kSmoke{100, 50, 100, 300, 1, 1};
+constexpr int kPgbenchClients = 8;
+constexpr int kTopConnections = 128;
+constexpr char kTarget[] = "/api/billing/webhooks/stripe";
+// Of the deliveries of an open loop, every so manieth comes before what it belongs to, and waits for a worker.
+constexpr int kEarlyEvery = 20;
+// The bars of the issue.
+constexpr double kCpuBarMs = 0.30, kAckBarMs = 20, kLagBarMs = 50, kScaleBar = 0.8, kRateBar = 2.0;
+
+// Of about 5 KB, as real events are.
+std::string Padding() {
+  std::string padding;
+  for (int i = 0; i < 45; ++i) {
+    absl::StrAppend(&padding, i ? "," : "", "\"note_", i,
+                    "\":\"a field that billing does not read, like many of a real object\"");
+  }
+  return padding;
+}
+
+std::string Event(const std::string& id, const std::string& type, int64_t created, const std::string& object) {
+  return absl::StrCat(R"({"id":")", id, R"(","object":"event","api_version":"2026-10-28.endive","created":)", created,
+                      R"(,"livemode":false,"pending_webhooks":1,"request":{"id":null,"idempotency_key":null},"type":")",
+                      type, R"(","data":{"object":)", object, "}}");
+}
+
+// Makes distinct events of subscriptions and signs them, ahead of what is measured.
+class Events {
+ public:
+  Events(Mesh& mesh, int entities) : secret_(mesh.webhook_secret()), price_(BasePrice(mesh)), entities_(entities) {}
+
+  std::string Body(int n, int entity) const {
+    const int64_t created = 1'790'000'000 + n;
+    const std::string object = absl::StrCat(
+        R"({"id":"sub_bench)", entity, R"(","object":"subscription","customer":"cus_bench)", entity,
+        R"(","status":"active","created":1767225600,"cancel_at_period_end":false,"cancel_at":null,"canceled_at":null,"ended_at":null,)",
+        R"("trial_start":null,"trial_end":null,"latest_invoice":"in_)", n, R"(","livemode":false,"metadata":{)",
+        padding_, R"(},"items":{"object":"list","has_more":false,"data":[{"id":"si_bench)", entity,
+        R"(","object":"subscription_item","quantity":)", 1 + n % 7, R"(,"current_period_start":)", created,
+        R"(,"current_period_end":)", created + 2592000, R"(,"price":{"id":")", price_,
+        R"(","object":"price","currency":"eur","unit_amount":2900}}]}})");
+    return Event(absl::StrCat("evt_bench", n), "customer.subscription.updated", created, object);
+  }
+
+  std::vector<std::string> Next(int count) {
+    std::vector<std::string> requests;
+    requests.reserve(static_cast<size_t>(count));
+    for (int i = 0; i < count; ++i, ++next_) requests.push_back(Sign(Body(next_, next_ % entities_)));
+    return requests;
+  }
+
+  // The same, with a refund now and then that comes before the charge that it belongs to.
+  std::vector<std::string> NextWithEarlyOnes(int count) {
+    std::vector<std::string> requests;
+    for (int i = 0; i < count; ++i) {
+      if (i % kEarlyEvery == 0) {
+        AddRefundThenCharge(requests);
+        continue;
+      }
+      requests.push_back(Sign(Body(next_, next_ % entities_)));
+      ++next_;
+    }
+    return requests;
+  }
+
+ private:
+  void AddRefundThenCharge(std::vector<std::string>& requests) {
+    const int n = next_++;
+    const std::string payment = absl::StrCat("pi_bench", n), charge = absl::StrCat("ch_bench", n);
+    requests.push_back(Sign(
+        Event(absl::StrCat("evt_refund", n), "refund.created", 1'790'000'000 + n,
+              absl::StrCat(R"({"id":"re_bench)", n, R"(","object":"refund","amount":100,"currency":"eur","charge":")",
+                           charge, R"(","payment_intent":")", payment,
+                           R"(","status":"succeeded","created":1790000000,"metadata":{)", padding_, "}}"))));
+    requests.push_back(Sign(Event(
+        absl::StrCat("evt_charge", n), "charge.succeeded", 1'790'000'000 + n,
+        absl::StrCat(R"({"id":")", charge,
+                     R"(","object":"charge","amount":100,"amount_refunded":0,"currency":"eur","customer":)",
+                     R"("cus_bench)", n % entities_, R"(","payment_intent":")", payment,
+                     R"(","status":"succeeded","created":1790000000,"livemode":false,"metadata":{)", padding_, "}}"))));
+  }
+  std::string Sign(const std::string& body) const { return SignedRequest(kTarget, secret_, body); }
+
+  const std::string secret_, price_, padding_ = Padding();
+  const int entities_;
+  int next_ = 0;
+};
+
+int EdgePort(const Mesh& mesh) {
+  int port = 0;
+  if (!absl::SimpleAtoi(mesh.edge_url().substr(mesh.edge_url().rfind(':') + 1), &port))
+    Die("no port in " + mesh.edge_url());
+  return port;
+}
+
+Load Deliver(const Mesh& mesh, const DeliveryLoad& options, const std::vector<std::string>& requests) {
+  DeliveryLoad load = options;
+  load.port = EdgePort(mesh);
+  const Load done = RunDeliveries(load, requests);
+  if (done.failed != 0) Die(absl::StrCat(done.failed, " of ", done.done, " deliveries were not answered 200"));
+  return done;
+}
+
+double RunPgbench(Mesh& mesh, int entities, int seconds, const std::string& payload) {
+  const std::string bench = testing::RequiredEnv("BILLMESH_SOURCE_ROOT") + "/tests/bench";
+  const auto setup =
+      testing::RunCommand({"psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-v", absl::StrCat("entities=", entities), "-f",
+                           bench + "/nine_statements_setup.sql", mesh.database_url()},
+                          {});
+  if (setup.exit_code != 0) Die("pgbench set-up failed");
+  mesh.Value("INSERT INTO bench.payload (payload) VALUES ('\\x" + crypto::HexEncode(payload) + "')");
+  const auto run = testing::RunCommand(
+      {"pgbench", "-n", "-M", "prepared", "-c", absl::StrCat(kPgbenchClients), "-j", "2", "-T", absl::StrCat(seconds),
+       "-D", absl::StrCat("entities=", entities), "-f", bench + "/nine_statements.sql", mesh.database_url()},
+      {{"PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin"}}, absl::Seconds(seconds + 60));
+  const size_t at = run.output.find("tps = ");
+  double tps = 0;
+  if (run.exit_code != 0 || at == std::string::npos ||
+      !absl::SimpleAtod(run.output.substr(at + 6, run.output.find(' ', at + 6) - at - 6), &tps)) {
+    Die("pgbench failed: " + run.output);
+  }
+  return tps;
+}
+
+// Processes of the mesh and of its Postgres; not the simulator, nor this program.
+std::vector<pid_t> Processes(Mesh& mesh) {
+  std::vector<pid_t> pids;
+  for (const char* daemon : {"edge", "webhook", "entitlements", "checkout", "reconciler"}) {
+    pids.push_back(mesh.process(daemon).pid());
+  }
+  const std::string file = mesh.Value("SELECT pg_read_file('postmaster.pid')");
+  int postmaster = 0;
+  if (!absl::SimpleAtoi(file.substr(0, file.find('\n')), &postmaster)) Die("no process of Postgres");
+  pids.push_back(postmaster);
+  return pids;
+}
+
+double Number(Mesh& mesh, const std::string& sql) {
+  double number = 0;
+  if (!absl::SimpleAtod(mesh.Value(sql), &number)) Die("no number: " + sql);
+  return number;
+}
+
+void ExpectDurable(Mesh& mesh) {
+  const std::string settings = mesh.Value(
+      "SELECT concat_ws(' ', current_setting('fsync'), current_setting('synchronous_commit'), "
+      "current_setting('full_page_writes'))");
+  if (settings != "on on on") Die("Postgres isn't durable: " + settings);
+}
+
+// Acknowledged means projected: each of them, or the figures mean nothing.
+void ExpectProjected(Mesh& mesh) {
+  if (!testing::WaitUntil([&] {
+        return mesh.Value("SELECT count(*) FROM billing.webhook_events WHERE status NOT IN ('processed', 'ignored')") ==
+               "0";
+      })) {
+    Die("not all events are projected");
+  }
+}
+
+// The rate of a closed loop at 128 connections, with what an event costs; in events/s.
+double BenchTop(Mesh& mesh, Events& events, int deliveries, double baseline) {
+  const std::vector<std::string> requests = events.Next(deliveries);
+  const std::vector<pid_t> pids = Processes(mesh);
+  const std::string commits = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
+  const double commits_before = Number(mesh, commits), cpu_before = CpuSeconds(pids);
+  const Load load = Deliver(mesh, {.connections = kTopConnections}, requests);
+  const double cpu_ms = (CpuSeconds(pids) - cpu_before) * 1000 / deliveries;
+  // Each connection reports its commits within a second of being idle.
+  double after = 0;
+  testing::WaitUntil([&] {
+    const double now = Number(mesh, commits);
+    const bool settled = now == after;
+    after = now;
+    return settled;
+  });
+  Report("webhook_projected_c128", load.per_second, "events/s", baseline);
+  Report("webhook_projected_c128_bar", load.per_second / baseline, "x", kRateBar);
+  Report("webhook_ack_p50_ms_c128", load.p50_us / 1000, "ms", kPgbenchClients * 1000.0 / baseline);
+  Report("webhook_cpu_ms_per_event", cpu_ms, "ms", kCpuBarMs);
+  Report("webhook_commits_per_event", (after - commits_before) / deliveries, "commits", 1);
+  return load.per_second;
+}
+
+void BenchPaced(Mesh& mesh, Events& events, double rate, int seconds) {
+  const auto count = static_cast<int>(rate * seconds);
+  const Load load =
+      Deliver(mesh, {.connections = kTopConnections, .per_second = rate}, events.NextWithEarlyOnes(count));
+  ExpectProjected(mesh);
+  Report("webhook_paced_rate", load.per_second, "events/s", rate);
+  Report("webhook_ack_p50_ms", load.p50_us / 1000, "ms", kAckBarMs);
+  Report("webhook_ack_p99_ms", load.p99_us / 1000, "ms", kAckBarMs);
+  // A refund is projected once its charge is: from when that was stored (and acknowledged) to when the refund was
+  // applied.
+  Report("webhook_lag_p99_ms", Number(mesh, R"sql(
+    SELECT coalesce(percentile_cont(0.99) WITHIN GROUP (
+             ORDER BY extract(epoch FROM r.processed_at - greatest(c.processed_at, r.received_at)) * 1000), 0)
+    FROM billing.webhook_events r
+    JOIN billing.webhook_events c ON c.provider_event_id = replace(r.provider_event_id, 'evt_refund', 'evt_charge')
+    WHERE r.provider_event_id LIKE 'evt_refund%'
+  )sql"),
+         "ms", kLagBarMs);
+}
+
+// How much of the rate over a few entities is left over many.
+void BenchScale(const Sizes& sizes) {
+  Mesh mesh;
+  Events few(mesh, sizes.few), many(mesh, sizes.many);
+  MakeEntities(mesh, 0, sizes.few);
+  Deliver(mesh, {.connections = kTopConnections}, few.Next(sizes.deliveries / 6));
+  const double rate_few = Deliver(mesh, {.connections = kTopConnections}, few.Next(sizes.deliveries)).per_second;
+  MakeEntities(mesh, sizes.few, sizes.many - sizes.few);
+  mesh.Value("TRUNCATE billing.webhook_events, billing.webhook_event_keys; CHECKPOINT");
+  Deliver(mesh, {.connections = kTopConnections}, many.Next(sizes.deliveries / 6));
+  const double rate_many = Deliver(mesh, {.connections = kTopConnections}, many.Next(sizes.deliveries)).per_second;
+  Report("webhook_scale_1e6", rate_many / rate_few, "x", kScaleBar);
+}
+
+}  // namespace
+
+void BenchWebhook(bool smoke) {
+  const Sizes& sizes = smoke ? kSmoke : kFull;
+  {
+    Mesh mesh;
+    ExpectDurable(mesh);
+    MakeEntities(mesh, 0, sizes.entities);
+    Events events(mesh, sizes.entities);
+    const double baseline = RunPgbench(mesh, sizes.entities, sizes.pgbench_seconds, events.Body(0, 0));
+    const double baseline_ms = kPgbenchClients * 1000.0 / baseline;
+    for (const int connections : {1, 8, 32}) {
+      const int total = connections == 1 ? sizes.deliveries / 12 : sizes.deliveries / 3;
+      const Load load = Deliver(mesh, {.connections = connections}, events.Next(total));
+      Report(absl::StrCat("webhook_projected_c", connections), load.per_second, "events/s", baseline);
+      Report(absl::StrCat("webhook_ack_p50_ms_c", connections), load.p50_us / 1000, "ms", baseline_ms);
+    }
+    const double top = BenchTop(mesh, events, sizes.deliveries, baseline);
+    ExpectProjected(mesh);
+    BenchPaced(mesh, events, top / 2, sizes.paced_seconds);
+  }
+  BenchScale(sizes);
+}
+
+}  // namespace billmesh::bench
