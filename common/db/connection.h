@@ -15,6 +15,13 @@
 
 namespace billmesh::db {
 
+// One of several statements that travel together. The literal must live as long as the connection, as all of ours do.
+struct Statement {
+  const char* sql = nullptr;
+  std::vector<Param> params;
+  bool may_prepare = true;  // false for what is no query: SET and the like
+};
+
 class Connection {
  public:
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& url, absl::Duration connect_timeout,
@@ -24,6 +31,9 @@ class Connection {
 
   // One statement with parameters.
   absl::StatusOr<Result> Exec(const char* sql, const std::vector<Param>& params);
+  // Several statements in one round trip, each with parameters: libpq's pipeline mode. Their results in order, or the
+  // first error; what follows a statement that failed is not run.
+  absl::StatusOr<std::vector<Result>> ExecAll(const std::vector<Statement>& statements);
   // Several statements without parameters, in one round trip; the last result counts.
   absl::StatusOr<Result> Script(const std::string& sql);
 
@@ -39,8 +49,13 @@ class Connection {
       : connection_(connection), statement_timeout_(statement_timeout), prepare_(prepare), clock_(clock) {}
   absl::Status Send(const char* sql, const std::vector<Param>& params);
   absl::Status EnsurePrepared(const char* sql, std::string* name);
+  absl::Status SendPiped(const Statement& statement, std::vector<const char*>& preparing);
+  absl::StatusOr<std::vector<Result>> CollectPiped(const std::vector<Statement>& statements,
+                                                   const std::vector<const char*>& preparing);
   // Waits, within the statement's time, for all results; the last one, or the first error.
   absl::StatusOr<Result> Collect();
+  // The next result, or null where libpq says that there is none (which separates statements in a pipeline).
+  absl::StatusOr<PGresult*> Next(absl::Duration deadline);
   absl::Status WaitReadable(absl::Duration deadline);
   absl::Status Lost(std::string_view what);
 

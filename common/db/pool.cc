@@ -25,11 +25,39 @@ bool IsRetriedConflict(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<Result> Tx::Exec(const char* sql, std::initializer_list<Param> params) {
-  return connection_.Exec(sql, std::vector<Param>(params));
+  return Exec(sql, std::vector<Param>(params));
 }
 
-absl::StatusOr<Result> Tx::Exec(const char* sql, const std::vector<Param>& params) {
-  return connection_.Exec(sql, params);
+absl::StatusOr<Result> Tx::Exec(const char* sql, std::vector<Param> params) {
+  if (begun_ && statements_.empty()) return connection_.Exec(sql, params);
+  Queue(sql, std::move(params));
+  return RunQueued();
+}
+
+void Tx::Queue(const char* sql, std::vector<Param> params, OnResult on_result) {
+  statements_.emplace_back(sql, std::move(params));
+  on_results_.push_back(std::move(on_result));
+}
+
+absl::Status Tx::Flush() { return statements_.empty() ? absl::OkStatus() : RunQueued().status(); }
+
+// The last one's result.
+absl::StatusOr<Result> Tx::RunQueued() {
+  std::vector<Statement> together;
+  if (!begun_) {
+    for (const std::string& command : begin_) together.push_back({command.c_str(), {}, /*may_prepare=*/false});
+  }
+  const size_t opening = together.size();
+  for (auto& [sql, params] : statements_) together.push_back({sql, std::move(params)});
+  std::vector<OnResult> on_results = std::move(on_results_);
+  statements_.clear();
+  on_results_.clear();
+  begun_ = true;
+  ASSIGN_OR_RETURN(std::vector<Result> results, connection_.ExecAll(together));
+  for (size_t i = 0; i < on_results.size(); ++i) {
+    if (on_results[i]) RETURN_IF_ERROR(on_results[i](results[opening + i]));
+  }
+  return std::move(results.back());
 }
 
 absl::StatusOr<absl::Time> Tx::Now() {
@@ -37,7 +65,8 @@ absl::StatusOr<absl::Time> Tx::Now() {
   return result[0].Time(0);
 }
 
-Pool::Pool(PoolOptions options, Clock& clock, IdGenerator& ids) : options_(std::move(options)), clock_(clock), ids_(ids) {}
+Pool::Pool(PoolOptions options, Clock& clock, IdGenerator& ids)
+    : options_(std::move(options)), clock_(clock), ids_(ids) {}
 
 Pool::~Pool() = default;
 
@@ -53,43 +82,46 @@ absl::Status Pool::Run(const Scope& scope, const std::function<absl::Status(Tx&)
 
 absl::Status Pool::RunOnce(const Scope& scope, const std::function<absl::Status(Tx&)>& fn) {
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Acquire());
-  absl::Status status = Begin(*connection, scope);
-  if (!status.ok()) {
-    connection->Discard();
-    Release(std::move(connection));
-    return status;
-  }
   Tx tx(*connection);
-  status = fn(tx);
+  auto opening = OpeningOf(scope);
+  if (!opening.ok()) {
+    Release(std::move(connection));
+    return opening.status();
+  }
+  tx.begin_ = *std::move(opening);
+  absl::Status status = fn(tx);
+  if (status.ok()) status = tx.Flush();
   if (!status.ok()) {
-    if (!connection->Script("ROLLBACK").ok()) connection->Discard();
+    if (tx.begun_ && !connection->Script("ROLLBACK").ok()) connection->Discard();
     Release(std::move(connection));
     return status;
   }
-  const auto committed = connection->Script("COMMIT");
-  if (!committed.ok()) {
-    status = committed.status();
-    connection->Discard();
-    // A lost reply leaves the outcome open; an answered error (a deferred constraint) is a rollback for certain.
-    if (ReasonOf(status) == Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) {
-      status = Fail(Reason::FAILURE_REASON_COMMIT_IN_DOUBT,
-                    absl::StrCat("the connection was lost during COMMIT: ", std::string(status.message())));
-    }
-  }
+  // Nothing was run: there is nothing to commit.
+  if (tx.begun_) status = Commit(*connection);
   Release(std::move(connection));
   return status;
 }
 
-absl::Status Pool::Begin(Connection& connection, const Scope& scope) {
-  std::string begin = absl::StrCat("BEGIN; SET LOCAL ROLE ", options_.daemon, scope.is_tenant() ? "_tenant" : "_system");
-  if (scope.is_tenant()) {
-    // The only place where a value becomes part of a statement: allow nothing but a UUID.
-    if (!IsUuid(scope.entity_id())) {
-      return Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT, "entity id is not a UUID", {{"field", "entity_id"}});
-    }
-    absl::StrAppend(&begin, "; SELECT set_config('billmesh.entity_id', '", scope.entity_id(), "', true)");
+absl::Status Pool::Commit(Connection& connection) {
+  const auto committed = connection.Script("COMMIT");
+  if (committed.ok()) return absl::OkStatus();
+  connection.Discard();
+  // A lost reply leaves the outcome open; an answered error (a deferred constraint) is a rollback for certain.
+  if (ReasonOf(committed.status()) != Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) return committed.status();
+  return Fail(Reason::FAILURE_REASON_COMMIT_IN_DOUBT,
+              absl::StrCat("the connection was lost during COMMIT: ", std::string(committed.status().message())));
+}
+
+absl::StatusOr<std::vector<std::string>> Pool::OpeningOf(const Scope& scope) const {
+  std::vector<std::string> opening = {
+      "BEGIN", absl::StrCat("SET LOCAL ROLE ", options_.daemon, scope.is_tenant() ? "_tenant" : "_system")};
+  if (!scope.is_tenant()) return opening;
+  // The only place where a value becomes part of a statement: allow nothing but a UUID.
+  if (!IsUuid(scope.entity_id())) {
+    return Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT, "entity id is not a UUID", {{"field", "entity_id"}});
   }
-  return connection.Script(begin).status();
+  opening.push_back(absl::StrCat("SELECT set_config('billmesh.entity_id', '", scope.entity_id(), "', true)"));
+  return opening;
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Pool::Acquire() {
@@ -97,10 +129,11 @@ absl::StatusOr<std::unique_ptr<Connection>> Pool::Acquire() {
   {
     std::unique_lock lock(mutex_);
     const auto timeout = std::chrono::microseconds(absl::ToInt64Microseconds(options_.acquire_timeout));
-    const bool had = released_.wait_for(lock, timeout, [&] { return !idle_.empty() || open_ < options_.max_connections; });
+    const bool had =
+        released_.wait_for(lock, timeout, [&] { return !idle_.empty() || open_ < options_.max_connections; });
     if (!had) {
-      return Fail(Reason::FAILURE_REASON_OVERLOADED, absl::StrCat("all ", options_.max_connections,
-                                                                  " database connections are in use"));
+      return Fail(Reason::FAILURE_REASON_OVERLOADED,
+                  absl::StrCat("all ", options_.max_connections, " database connections are in use"));
     }
     while (!idle_.empty()) {
       auto connection = std::move(idle_.back());
@@ -139,8 +172,9 @@ void Pool::Release(std::unique_ptr<Connection> connection) {
 absl::StatusOr<Pool::Probe> Pool::Check() {
   Probe probe;
   RETURN_IF_ERROR(RunOnce(Scope::System("probe"), [&](Tx& tx) -> absl::Status {
-    ASSIGN_OR_RETURN(const Result rows, tx.Exec(
-        "SELECT clock_timestamp(), (SELECT coalesce(max(m.version), 0) FROM billing.schema_migrations m)"));
+    ASSIGN_OR_RETURN(
+        const Result rows,
+        tx.Exec("SELECT clock_timestamp(), (SELECT coalesce(max(m.version), 0) FROM billing.schema_migrations m)"));
     probe = {rows[0].Time(0), static_cast<int>(rows[0].Int(1))};
     return absl::OkStatus();
   }));

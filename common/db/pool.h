@@ -1,8 +1,8 @@
 // A bounded pool of PostgreSQL connections, and the only place that begins or commits a transaction.
 //
 // Every transaction takes one of the daemon's roles for its duration (TEN-7): <daemon>_tenant bound to one entity, or
-// <daemon>_system for a named task. State is set with SET LOCAL only, so that a transaction pooler (PgBouncer) may stand
-// between.
+// <daemon>_system for a named task. State is set with SET LOCAL only, so that a transaction pooler (PgBouncer) may
+// stand between.
 #pragma once
 
 #include <condition_variable>
@@ -44,29 +44,46 @@ class Scope {
 // An open transaction. Stores take it first and never begin, commit or keep it. Not thread safe.
 class Tx {
  public:
+  // Sees the result of a queued statement; an error fails the transaction.
+  using OnResult = std::function<absl::Status(const Result&)>;
+
   explicit Tx(Connection& connection) : connection_(connection) {}
   Tx(const Tx&) = delete;
-  // Runs one statement. After an error the transaction can only be rolled back: return the error.
-  // Errors: DATABASE_UNAVAILABLE, TRANSACTION_CONFLICT (40001, 40P01, 55P03), CONSTRAINT_VIOLATION (class 23; metadata
-  // constraint, sqlstate), DATA_INVALID (class 22), else an INTERNAL without reason.
+  // Runs one statement, and those queued before it, in one round trip. After an error the transaction can only be
+  // rolled back: return the error. Errors: DATABASE_UNAVAILABLE, TRANSACTION_CONFLICT (40001, 40P01, 55P03),
+  // CONSTRAINT_VIOLATION (class 23; metadata constraint, sqlstate), DATA_INVALID (class 22), else an INTERNAL without
+  // reason.
   absl::StatusOr<Result> Exec(const char* sql, std::initializer_list<Param> params = {});
-  absl::StatusOr<Result> Exec(const char* sql, const std::vector<Param>& params);
+  absl::StatusOr<Result> Exec(const char* sql, std::vector<Param> params);
+  // Queues a statement whose result isn't needed at once: it travels with the next Exec or Flush, or before the commit,
+  // in the order of queuing. Each sees what those before it did, as if they were run one by one. `sql` is a literal;
+  // what `on_result` refers to must live until then.
+  void Queue(const char* sql, std::vector<Param> params, OnResult on_result = nullptr);
+  // Runs what is queued. Nothing queued costs nothing.
+  absl::Status Flush();
   // billing.now(): the time that decides.
   absl::StatusOr<absl::Time> Now();
 
  private:
+  friend class Pool;
+  absl::StatusOr<Result> RunQueued();
+
   Connection& connection_;
+  std::vector<std::string> begin_;  // what opens the transaction; sent with the first statement
+  bool begun_ = false;              // begin_ was sent
+  std::vector<std::pair<const char*, std::vector<Param>>> statements_;
+  std::vector<OnResult> on_results_;
 };
 
 struct PoolOptions {
-  std::string url;                                     // libpq URL or key=value string
-  std::string daemon;                                  // "checkout": roles checkout_tenant, checkout_system
-  int max_connections = 8;                             // more are never opened
-  absl::Duration acquire_timeout = absl::Seconds(2);   // then OVERLOADED
-  absl::Duration connect_timeout = absl::Seconds(3);   // whole seconds
+  std::string url;                                       // libpq URL or key=value string
+  std::string daemon;                                    // "checkout": roles checkout_tenant, checkout_system
+  int max_connections = 8;                               // more are never opened
+  absl::Duration acquire_timeout = absl::Seconds(2);     // then OVERLOADED
+  absl::Duration connect_timeout = absl::Seconds(3);     // whole seconds
   absl::Duration statement_timeout = absl::Seconds(12);  // client side; the role's own is shorter
-  bool prepare_statements = false;                     // named prepared statements: off behind PgBouncer 1.18
-  int max_attempts = 4;                                // of one transaction, on serialization failure or deadlock
+  bool prepare_statements = false;                       // named prepared statements: off behind PgBouncer 1.18
+  int max_attempts = 4;                                  // of one transaction, on serialization failure or deadlock
 };
 
 class Pool {
@@ -76,10 +93,10 @@ class Pool {
   ~Pool();
   Pool(const Pool&) = delete;
 
-  // Runs fn in one transaction: OK commits, an error rolls back. A business refusal is therefore a value of fn, so that its
-  // audit row is kept. fn is run again, from the start, on serialization failures and deadlocks: it may have no effect but
-  // through tx. COMMIT_IN_DOUBT when the connection was lost during COMMIT. Blocks; thread safe. No provider call and no
-  // RPC belongs inside fn (IDM-15).
+  // Runs fn in one transaction: OK commits, an error rolls back. A business refusal is therefore a value of fn, so that
+  // its audit row is kept. fn is run again, from the start, on serialization failures and deadlocks: it may have no
+  // effect but through tx. COMMIT_IN_DOUBT when the connection was lost during COMMIT. Blocks; thread safe. No provider
+  // call and no RPC belongs inside fn (IDM-15).
   absl::Status Run(const Scope& scope, const std::function<absl::Status(Tx&)>& fn);
 
   // Whether the database answers, its real clock (not billing.now()), and the applied schema version.
@@ -97,7 +114,8 @@ class Pool {
   absl::StatusOr<std::unique_ptr<Connection>> Acquire();
   void Release(std::unique_ptr<Connection> connection);
   absl::Status RunOnce(const Scope& scope, const std::function<absl::Status(Tx&)>& fn);
-  absl::Status Begin(Connection& connection, const Scope& scope);
+  static absl::Status Commit(Connection& connection);
+  absl::StatusOr<std::vector<std::string>> OpeningOf(const Scope& scope) const;
 
   const PoolOptions options_;
   Clock& clock_;
@@ -108,7 +126,8 @@ class Pool {
   int open_ = 0;                                   // guarded by mutex_
 };
 
-// Pool::Run for a function that returns a value: auto x = RunInTransaction(pool, scope, [&](Tx& tx) -> StatusOr<X> {…});
+// Pool::Run for a function that returns a value: auto x = RunInTransaction(pool, scope, [&](Tx& tx) -> StatusOr<X>
+// {…});
 template <typename F>
 auto RunInTransaction(Pool& pool, const Scope& scope, F&& fn) -> decltype(fn(std::declval<Tx&>())) {
   using Out = decltype(fn(std::declval<Tx&>()));

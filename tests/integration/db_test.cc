@@ -38,7 +38,8 @@ TEST_F(DbTest, TransactionsTakeTheRolesOfTheirDaemon) {
   db::Pool& pool = database_.Pool("webhook");
   const auto role = [&](const Scope& scope) {
     return *RunInTransaction(pool, scope, [](Tx& tx) -> absl::StatusOr<std::string> {
-      ASSIGN_OR_RETURN(const auto rows, tx.Exec("SELECT current_user::text || ' ' || coalesce(billing.current_entity()::text, '-')"));
+      ASSIGN_OR_RETURN(const auto rows,
+                       tx.Exec("SELECT current_user::text || ' ' || coalesce(billing.current_entity()::text, '-')"));
       return rows[0].Text(0);
     });
   };
@@ -49,8 +50,9 @@ TEST_F(DbTest, TransactionsTakeTheRolesOfTheirDaemon) {
 }
 
 TEST_F(DbTest, TenantScopeRefusesWhatIsNotAUuid) {
-  const absl::Status status = database_.Pool("checkout").Run(Scope::Tenant("x'; DROP SCHEMA billing; --"),
-                                                             [](Tx&) { return absl::OkStatus(); });
+  const absl::Status status = database_.Pool("checkout").Run(Scope::Tenant("x'; DROP SCHEMA billing; --"), [](Tx&) {
+    return absl::OkStatus();
+  });
   EXPECT_EQ(ReasonOf(status), Reason::FAILURE_REASON_INVALID_ARGUMENT);
 }
 
@@ -59,8 +61,8 @@ TEST_F(DbTest, ErrorsCarryReasonAndConstraint) {
   const auto exec = [&](const char* sql) {
     return database_.Pool("checkout").Run(Scope::System("test"), [&](Tx& tx) { return tx.Exec(sql).status(); });
   };
-  const absl::Status twice = exec(
-      "INSERT INTO billing.entities (id, env, kind, ref) VALUES (gen_random_uuid(), 'test', 'workspace', 'acme')");
+  const absl::Status twice =
+      exec("INSERT INTO billing.entities (id, env, kind, ref) VALUES (gen_random_uuid(), 'test', 'workspace', 'acme')");
   EXPECT_EQ(ReasonOf(twice), Reason::FAILURE_REASON_CONSTRAINT_VIOLATION);
   EXPECT_EQ(MetadataOf(twice).at("constraint"), "entities_env_kind_ref_key");
   EXPECT_EQ(ReasonOf(exec("SELECT 'x'::uuid")), Reason::FAILURE_REASON_DATA_INVALID);
@@ -101,10 +103,12 @@ TEST_F(DbTest, FullPoolAnswersOverloaded) {
   options.acquire_timeout = absl::Milliseconds(20);
   db::Pool pool(options, database_.clock(), database_.ids());
   absl::Status inner;
-  ASSERT_TRUE(pool.Run(Scope::System("test"), [&](Tx&) {
-    inner = pool.Run(Scope::System("test"), [](Tx&) { return absl::OkStatus(); });
-    return absl::OkStatus();
-  }).ok());
+  ASSERT_TRUE(pool.Run(Scope::System("test"),
+                       [&](Tx&) {
+                         inner = pool.Run(Scope::System("test"), [](Tx&) { return absl::OkStatus(); });
+                         return absl::OkStatus();
+                       })
+                  .ok());
   EXPECT_EQ(ReasonOf(inner), Reason::FAILURE_REASON_OVERLOADED);
 }
 
@@ -119,7 +123,8 @@ TEST_F(DbTest, AwayMeansUnavailableAndItComesBackByItself) {
   EXPECT_TRUE(run().ok());
 }
 
-// Connections that the server ended while they lay idle are not handed out: a caller after a restart needn't fail for it.
+// Connections that the server ended while they lay idle are not handed out: a caller after a restart needn't fail for
+// it.
 TEST_F(DbTest, IdleConnectionsThatEndedAreReplaced) {
   db::Pool& pool = database_.Pool("checkout");
   const auto run = [&] { return pool.Run(Scope::System("test"), [](Tx& tx) { return tx.Exec("SELECT 1").status(); }); };
@@ -127,7 +132,9 @@ TEST_F(DbTest, IdleConnectionsThatEndedAreReplaced) {
   database_.TakeAway();
   database_.Restore();
   EXPECT_TRUE(testing::WaitUntil([&] {
-    return database_.Value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()") == "0";
+    return database_.Value(
+               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+               "pg_backend_pid()") == "0";
   }));
   EXPECT_TRUE(run().ok()) << run();
   EXPECT_EQ(pool.open_connections(), 1);
@@ -148,10 +155,88 @@ TEST_F(DbTest, ConnectionLostDuringCommitIsInDoubt) {
   EXPECT_EQ(ReasonOf(status), Reason::FAILURE_REASON_COMMIT_IN_DOUBT) << status;
 }
 
+// Statements that travel together are as if they were run one by one.
+TEST_F(DbTest, QueuedStatementsRunInOrderBeforeTheNextAndBeforeTheCommit) {
+  db::Pool& pool = database_.Pool("checkout");
+  const std::string id = database_.AddWorkspace("acme");
+  const char* const kBump = "UPDATE billing.entities SET revision = revision + 1 WHERE id = $1 RETURNING revision";
+  std::vector<int64_t> seen;
+  const auto note = [&](const db::Result& rows) {
+    seen.push_back(rows[0].Int(0));
+    return absl::OkStatus();
+  };
+  for (int round = 0; round < 2; ++round) {  // prepared on the way, and prepared already
+    ASSERT_TRUE(pool.Run(Scope::System("test"),
+                         [&](Tx& tx) -> absl::Status {
+                           tx.Queue(kBump, {id}, note);
+                           tx.Queue(kBump, {id}, note);
+                           ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(kBump, {id}));
+                           seen.push_back(rows[0].Int(0));
+                           tx.Queue(kBump, {id});
+                           return absl::OkStatus();
+                         })
+                    .ok());
+  }
+  EXPECT_EQ(seen, (std::vector<int64_t>{2, 3, 4, 6, 7, 8}));
+  EXPECT_EQ(database_.Value("SELECT revision FROM billing.entities WHERE id = $1", {id}), "9");
+}
+
+TEST_F(DbTest, AnErrorAmongQueuedStatementsFailsTheTransactionAndTheConnectionGoesOn) {
+  db::Pool& pool = database_.Pool("checkout", 1);
+  const std::string id = database_.AddWorkspace("acme");
+  const char* const kBump = "UPDATE billing.entities SET revision = revision + 1 WHERE id = $1";
+  for (int round = 0; round < 2; ++round) {
+    bool later = false;
+    const absl::Status status = pool.Run(Scope::System("test"), [&](Tx& tx) -> absl::Status {
+      tx.Queue(kBump, {id});
+      tx.Queue("SELECT 1 / $1::int", {int64_t{0}});
+      tx.Queue(kBump, {id}, [&](const db::Result&) {
+        later = true;
+        return absl::OkStatus();
+      });
+      return tx.Flush();
+    });
+    EXPECT_EQ(ReasonOf(status), Reason::FAILURE_REASON_DATA_INVALID) << status;
+    EXPECT_FALSE(later) << "what follows a statement that failed is not run";
+    EXPECT_EQ(database_.Value("SELECT revision FROM billing.entities WHERE id = $1", {id}), "1");
+  }
+  EXPECT_EQ(pool.open_connections(), 1);
+  // Queued last, found before the commit; and an error of who looks at a result is one of the transaction.
+  EXPECT_FALSE(pool.Run(Scope::System("test"),
+                        [&](Tx& tx) {
+                          tx.Queue(kBump, {id},
+                                   [](const db::Result&) { return absl::InternalError("not as it should be"); });
+                          return absl::OkStatus();
+                        })
+                   .ok());
+  EXPECT_EQ(database_.Value("SELECT revision FROM billing.entities WHERE id = $1", {id}), "1");
+  EXPECT_EQ(pool.open_connections(), 1);
+}
+
+TEST_F(DbTest, AConnectionLostAmongQueuedStatementsIsUnavailableNotInDoubt) {
+  db::Pool& pool = database_.Pool("checkout", 1);
+  const absl::Status status = pool.Run(Scope::System("test"), [&](Tx& tx) -> absl::Status {
+    tx.Queue("SELECT 1", {});
+    RETURN_IF_ERROR(tx.Flush());
+    database_.TakeAway();
+    tx.Queue("SELECT 1", {});
+    tx.Queue("SELECT 2", {});
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(ReasonOf(status), Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) << status;
+  database_.Restore();
+  EXPECT_TRUE(pool.Check().ok());
+}
+
+TEST_F(DbTest, ATransactionThatRunsNothingOpensNothing) {
+  db::Pool& pool = database_.Pool("checkout");
+  EXPECT_TRUE(pool.Run(Scope::System("test"), [](Tx&) { return absl::OkStatus(); }).ok());
+  EXPECT_FALSE(pool.Run(Scope::System("test"), [](Tx&) { return absl::InternalError("no"); }).ok());
+}
+
 TEST_F(DbTest, DecidingTimeIsTheDatabasesAndCanBeMoved) {
   database_.SetClockOffset(absl::Hours(25));
-  const auto now = RunInTransaction(database_.Pool("checkout"), Scope::System("test"),
-                                    [](Tx& tx) { return tx.Now(); });
+  const auto now = RunInTransaction(database_.Pool("checkout"), Scope::System("test"), [](Tx& tx) { return tx.Now(); });
   ASSERT_TRUE(now.ok());
   EXPECT_GT(*now, database_.clock().Now() + absl::Hours(24));
 }
@@ -159,12 +244,12 @@ TEST_F(DbTest, DecidingTimeIsTheDatabasesAndCanBeMoved) {
 TEST_F(DbTest, BinaryValuesAndArraysArriveUnchanged) {
   std::string bytes;
   for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<char>(i));
-  const auto back = RunInTransaction(database_.Pool("checkout"), Scope::System("test"),
-                                     [&](Tx& tx) -> absl::StatusOr<std::string> {
-    ASSIGN_OR_RETURN(const auto rows, tx.Exec("SELECT $1::bytea || v FROM unnest($2::bytea[]) AS v",
-                                              {db::Param::Bytes(bytes), db::Param::BytesArray({bytes})}));
-    return rows[0].Bytes(0);
-  });
+  const auto back =
+      RunInTransaction(database_.Pool("checkout"), Scope::System("test"), [&](Tx& tx) -> absl::StatusOr<std::string> {
+        ASSIGN_OR_RETURN(const auto rows, tx.Exec("SELECT $1::bytea || v FROM unnest($2::bytea[]) AS v",
+                                                  {db::Param::Bytes(bytes), db::Param::BytesArray({bytes})}));
+        return rows[0].Bytes(0);
+      });
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(*back, bytes + bytes);
 }
