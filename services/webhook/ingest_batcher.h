@@ -24,7 +24,7 @@ class IngestBatcher {
   using Done = std::function<void(const absl::StatusOr<EventResult>&)>;
 
   struct Options {
-    int committers = 4;  // batches that may be committing at the same time
+    int committers = 2;  // batches that may be committing at the same time
     size_t max_batch_events = 64;
     size_t max_batch_bytes = 8 << 20;  // of payload; a single event always fits
     size_t max_queued_events = 1024;

@@ -108,7 +108,7 @@ absl::Status ObjectBatch::Load(db::Tx& tx) {
     touched.Add(keys);
   }
   const std::vector<std::string> ids(entities.begin(), entities.end());
-  RETURN_IF_ERROR(LockEntities(tx, ids));
+  LockEntities(tx, ids);
   ASSIGN_OR_RETURN(states_, LoadStates(tx, provider_, ids, touched));
   return absl::OkStatus();
 }
@@ -129,12 +129,11 @@ Applied ObjectBatch::ApplyOne(const Item& item, EntityState& state) {
   return std::visit(ApplyVisitor{state, context}, *item.object);
 }
 
-absl::StatusOr<std::vector<Duplicate>> ObjectBatch::Write(db::Tx& tx) {
-  ASSIGN_OR_RETURN(auto duplicates, WriteStates(tx, ids_, env_, provider_, states_));
+absl::Status ObjectBatch::Write(db::Tx& tx, std::vector<Duplicate>& duplicates) {
+  RETURN_IF_ERROR(WriteStates(tx, ids_, env_, provider_, states_, duplicates));
   RETURN_IF_ERROR(WritePayments(tx, env_, provider_, states_));
   RETURN_IF_ERROR(WriteCustomers(tx, env_, provider_, states_));
-  RETURN_IF_ERROR(outbox::EnqueueAll(tx, ids_, RefreshJobs()).status());
-  return duplicates;
+  return outbox::EnqueueAll(tx, ids_, RefreshJobs()).status();
 }
 
 // WHK-5: what only ids told apart is asked for, so that the truth wins.

@@ -40,9 +40,9 @@ class ObjectBatch {
   // Binds the objects, locks their entities in id order, loads what is stored and decides, in the order of adding: the
   // results are final. In a transaction of the system scope; once.
   absl::Status Apply(db::Tx& tx);
-  // Writes the rows that changed, and promises a refresh of what was tied. Returns the duplicate subscriptions that are
-  // new.
-  absl::StatusOr<std::vector<Duplicate>> Write(db::Tx& tx);
+  // Writes the rows that changed, and promises a refresh of what was tied. Queued: done with the next statement that is
+  // run, or before the commit; then `duplicates` has the duplicate subscriptions that are new.
+  absl::Status Write(db::Tx& tx, std::vector<Duplicate>& duplicates);
   // Gives each entity whose content changed its next revision and tells the change feed. Last, because the entity's row
   // is what others wait for.
   absl::StatusOr<std::vector<EntityChange>> BumpChanged(db::Tx& tx);

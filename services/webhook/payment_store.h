@@ -13,9 +13,9 @@
 
 namespace billmesh::webhook {
 
-// Adds the touched rows of locked entities to their states.
-absl::Status LoadPayments(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
-                          const EvidenceQuery& touched, std::map<std::string, EntityState>& states);
+// Adds the touched rows of locked entities to their states, once what is queued is run.
+void QueuePayments(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
+                   const EvidenceQuery& touched, std::map<std::string, EntityState>& states);
 
 // Only rows that changed; payments before what belongs to them, invoices before all. CONSTRAINT_VIOLATION also where
 // one object of the provider's would belong to two rows of ours.

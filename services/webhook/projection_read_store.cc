@@ -1,6 +1,7 @@
 #include "services/webhook/projection_read_store.h"
 
 #include <cstdlib>
+#include <unordered_map>
 
 #include "common/status/status.h"
 #include "nlohmann/json.hpp"
@@ -37,10 +38,15 @@ OperationFact OperationOf(const db::Row& r) {
   return fact;
 }
 
-absl::Status LoadSessions(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
-                          const EvidenceQuery& touched, std::map<std::string, EntityState>& states) {
-  ASSIGN_OR_RETURN(const db::Result rows,
-                   tx.Exec(R"sql(
+using States = std::map<std::string, EntityState>;
+absl::Status TakeSessions(const db::Result& rows, States& states);
+absl::Status TakeSubscriptions(const db::Result& rows, States& states);
+absl::Status TakeItems(const db::Result& rows, States& states);
+absl::Status TakeInvoices(const db::Result& rows, States& states);
+
+void QueueSessions(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
+                   const EvidenceQuery& touched, std::map<std::string, EntityState>& states) {
+  tx.Queue(R"sql(
     SELECT s.id, s.entity_id, s.operation_id, s.operation_key, s.provider_session_id, s.provider_customer_id,
            s.provider_subscription_id, s.mode, s.status, s.plan_code, s.plan_version, s.url, s.expires_at, s.late_paid_at,
            s.provider_updated_at, s.provider_event_id
@@ -50,8 +56,12 @@ absl::Status LoadSessions(db::Tx& tx, std::string_view provider, const std::vect
            OR s.status IN ('open', 'completed_pending_subscription', 'recovery_verification_pending'))
     ORDER BY s.id
   )sql",
-                           {provider, Param::TextArray(entity_ids), Param::TextArray(touched.sessions),
-                            Param::TextArray(touched.operations)}));
+           {provider, Param::TextArray(entity_ids), Param::TextArray(touched.sessions),
+            Param::TextArray(touched.operations)},
+           [&states](const db::Result& rows) { return TakeSessions(rows, states); });
+}
+
+absl::Status TakeSessions(const db::Result& rows, std::map<std::string, EntityState>& states) {
   for (int i = 0; i < rows.size(); ++i) {
     const db::Row r = rows[i];
     TrackedSession tracked;
@@ -77,18 +87,30 @@ absl::Status LoadSessions(db::Tx& tx, std::string_view provider, const std::vect
   return absl::OkStatus();
 }
 
-absl::Status LoadSubscriptions(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
-                               const std::vector<std::string>& touched, std::map<std::string, EntityState>& states) {
-  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+// Those that a session waits for too, though they have ended already.
+void QueueSubscriptions(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
+                        const EvidenceQuery& touched, std::map<std::string, EntityState>& states) {
+  tx.Queue(R"sql(
     SELECT s.id, s.entity_id, s.provider_subscription_id, s.provider_customer_id, s.operation_key, s.status, s.is_current,
            s.cancel_at_period_end, s.collection_paused, s.cancel_at, s.canceled_at, s.ended_at, s.trial_start, s.trial_end,
            s.provider_subscription_created_at, s.latest_invoice_id, s.provider_updated_at, s.provider_event_id
     FROM billing.subscriptions s
     WHERE s.entity_id = ANY ($2::uuid[]) AND s.provider = $1
-      AND (s.status NOT IN ('canceled', 'incomplete_expired') OR s.provider_subscription_id = ANY ($3::text[]))
+      AND (s.status NOT IN ('canceled', 'incomplete_expired') OR s.provider_subscription_id = ANY ($3::text[])
+           OR s.provider_subscription_id IN (
+             SELECT c.provider_subscription_id
+             FROM billing.checkout_sessions c
+             WHERE c.entity_id = ANY ($2::uuid[]) AND c.provider = $1
+               AND (c.provider_session_id = ANY ($4::text[]) OR c.operation_key = ANY ($5::text[])
+                    OR c.status IN ('open', 'completed_pending_subscription', 'recovery_verification_pending'))))
     ORDER BY s.id
   )sql",
-                                                  {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}));
+           {provider, Param::TextArray(entity_ids), Param::TextArray(touched.subscriptions),
+            Param::TextArray(touched.sessions), Param::TextArray(touched.operations)},
+           [&states](const db::Result& rows) { return TakeSubscriptions(rows, states); });
+}
+
+absl::Status TakeSubscriptions(const db::Result& rows, std::map<std::string, EntityState>& states) {
   for (int i = 0; i < rows.size(); ++i) {
     const db::Row r = rows[i];
     Tracked<SubscriptionRow> tracked;
@@ -116,28 +138,31 @@ absl::Status LoadSubscriptions(db::Tx& tx, std::string_view provider, const std:
 }
 
 // The items of all loaded subscriptions; then these are as stored.
-absl::Status LoadItems(db::Tx& tx, std::map<std::string, EntityState>& states) {
-  std::map<std::string, SubscriptionRow*> by_id;
-  std::vector<std::string> ids;
-  for (auto& [entity_id, state] : states) {
-    for (auto& tracked : state.subscriptions) {
-      by_id[tracked.row.id] = &tracked.row;
-      ids.push_back(tracked.row.id);
-    }
-  }
-  if (ids.empty()) return absl::OkStatus();
+void QueueItems(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
+                std::map<std::string, EntityState>& states) {
   // "C": the order that the rules sort in.
-  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+  tx.Queue(R"sql(
     SELECT i.subscription_id, i.id, i.provider_item_id, i.provider_price_id, i.quantity, i.current_period_start,
            i.current_period_end
-    FROM billing.subscription_items i
-    WHERE i.subscription_id = ANY ($1::uuid[])
+    FROM billing.subscriptions s
+    JOIN billing.subscription_items i ON i.subscription_id = s.id
+    WHERE s.entity_id = ANY ($2::uuid[]) AND s.provider = $1
     ORDER BY i.provider_item_id COLLATE "C"
   )sql",
-                                                  {Param::TextArray(ids)}));
+           {provider, Param::TextArray(entity_ids)},
+           [&states](const db::Result& rows) { return TakeItems(rows, states); });
+}
+
+absl::Status TakeItems(const db::Result& rows, std::map<std::string, EntityState>& states) {
+  std::unordered_map<std::string_view, SubscriptionRow*> by_id;
+  for (auto& [entity_id, state] : states) {
+    for (auto& tracked : state.subscriptions) by_id[tracked.row.id] = &tracked.row;
+  }
   for (int i = 0; i < rows.size(); ++i) {
     const db::Row r = rows[i];
-    by_id.at(r.Text(0))->items.push_back({r.Text(1), r.Text(2), r.Text(3), r.OptInt(4), r.OptTime(5), r.OptTime(6)});
+    const auto at = by_id.find(r.View(0));
+    if (at == by_id.end()) continue;  // of one that ended long ago
+    at->second->items.push_back({r.Text(1), r.Text(2), r.Text(3), r.OptInt(4), r.OptTime(5), r.OptTime(6)});
   }
   for (auto& [entity_id, state] : states) {
     for (auto& tracked : state.subscriptions) tracked.stored = tracked.row;
@@ -145,9 +170,9 @@ absl::Status LoadItems(db::Tx& tx, std::map<std::string, EntityState>& states) {
   return absl::OkStatus();
 }
 
-absl::Status LoadInvoices(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
-                          const std::vector<std::string>& touched, std::map<std::string, EntityState>& states) {
-  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+void QueueInvoices(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
+                   const std::vector<std::string>& touched, std::map<std::string, EntityState>& states) {
+  tx.Queue(R"sql(
     SELECT i.id, i.entity_id, i.provider_invoice_id, i.provider_customer_id, i.provider_subscription_id, i.number, i.status,
            i.currency, i.total_minor, i.amount_due_minor, i.amount_paid_minor, i.amount_remaining_minor, i.attempt_count,
            i.billing_reason, i.period_start, i.period_end, i.hosted_invoice_url, i.provider_created_at,
@@ -156,7 +181,11 @@ absl::Status LoadInvoices(db::Tx& tx, std::string_view provider, const std::vect
     WHERE i.entity_id = ANY ($2::uuid[]) AND i.provider = $1 AND i.provider_invoice_id = ANY ($3::text[])
     ORDER BY i.id
   )sql",
-                                                  {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}));
+           {provider, Param::TextArray(entity_ids), Param::TextArray(touched)},
+           [&states](const db::Result& rows) { return TakeInvoices(rows, states); });
+}
+
+absl::Status TakeInvoices(const db::Result& rows, std::map<std::string, EntityState>& states) {
   for (int i = 0; i < rows.size(); ++i) {
     const db::Row r = rows[i];
     Tracked<InvoiceRow> tracked;
@@ -277,14 +306,10 @@ absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std
   return evidence;
 }
 
-absl::Status LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids) {
-  if (entity_ids.empty()) return absl::OkStatus();
-  return tx
-      .Exec(R"sql(
-    SELECT e.id FROM billing.entities e WHERE e.id = ANY ($1::uuid[]) ORDER BY e.id FOR NO KEY UPDATE
-  )sql",
-            {Param::TextArray(entity_ids)})
-      .status();
+void LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids) {
+  if (entity_ids.empty()) return;
+  tx.Queue("SELECT e.id FROM billing.entities e WHERE e.id = ANY ($1::uuid[]) ORDER BY e.id FOR NO KEY UPDATE",
+           {Param::TextArray(entity_ids)});
 }
 
 absl::StatusOr<std::map<std::string, int64_t>> ReadRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids) {
@@ -304,20 +329,14 @@ absl::StatusOr<std::map<std::string, EntityState>> LoadStates(db::Tx& tx, std::s
   for (const std::string& id : entity_ids) states[id].entity_id = id;
   if (entity_ids.empty()) return states;
   if (!touched.sessions.empty() || !touched.subscriptions.empty()) {
-    RETURN_IF_ERROR(LoadSessions(tx, provider, entity_ids, touched, states));
-    // A session may wait for a subscription that has ended already.
-    std::vector<std::string> subscriptions = touched.subscriptions;
-    for (const auto& [id, state] : states) {
-      for (const TrackedSession& session : state.sessions) {
-        if (session.row.provider_subscription_id) subscriptions.push_back(*session.row.provider_subscription_id);
-      }
-    }
-    RETURN_IF_ERROR(LoadSubscriptions(tx, provider, entity_ids, subscriptions, states));
-    RETURN_IF_ERROR(LoadItems(tx, states));
+    QueueSessions(tx, provider, entity_ids, touched, states);
+    QueueSubscriptions(tx, provider, entity_ids, touched, states);
+    QueueItems(tx, provider, entity_ids, states);
   }
-  if (!touched.invoices.empty()) RETURN_IF_ERROR(LoadInvoices(tx, provider, entity_ids, touched.invoices, states));
-  RETURN_IF_ERROR(LoadPayments(tx, provider, entity_ids, touched, states));
-  RETURN_IF_ERROR(LoadCustomers(tx, provider, entity_ids, touched, states));
+  if (!touched.invoices.empty()) QueueInvoices(tx, provider, entity_ids, touched.invoices, states);
+  QueuePayments(tx, provider, entity_ids, touched, states);
+  QueueCustomers(tx, provider, entity_ids, touched, states);
+  RETURN_IF_ERROR(tx.Flush());
   return states;
 }
 

@@ -32,8 +32,8 @@ absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std
                                       const EvidenceQuery& query);
 
 // Locks the entities' rows FOR NO KEY UPDATE, in the order of their ids: from here on the caller is their only writer.
-// What they guard must be read by a later statement.
-absl::Status LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids);
+// What they guard must be read by a later statement. Queued: it is done with the next statement that is run.
+void LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids);
 
 // The revisions of locked entities, by id; after BumpRevisions the new ones.
 absl::StatusOr<std::map<std::string, int64_t>> ReadRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids);

@@ -129,7 +129,7 @@ absl::StatusOr<ProjectionService::Told> ProjectionService::RunIn(db::Tx& tx, con
   }
   Told told;
   RETURN_IF_ERROR(objects.Apply(tx));
-  ASSIGN_OR_RETURN(told.duplicates, objects.Write(tx));
+  RETURN_IF_ERROR(objects.Write(tx, told.duplicates));
   ASSIGN_OR_RETURN(const int64_t woken, WakeParked(tx, settings_.env, settings_.provider, objects.BornIds()));
   told.has_due = woken > 0;
   RETURN_IF_ERROR(WriteAudit(tx, works, requested_by));

@@ -28,17 +28,15 @@ void ForEachWritten(const States& states, Fn fn) {
 
 // The partial unique key on is_current wants the old one cleared by an earlier statement than the one that sets the
 // new.
-absl::Status ClearCurrent(db::Tx& tx, const States& states) {
+void ClearCurrent(db::Tx& tx, const States& states) {
   Texts ids;
   ForEachWritten(states, [&](const Tracked<SubscriptionRow>& t) {
     if (t.stored && t.stored->is_current && !t.row.is_current) ids.push_back(t.row.id);
   });
-  if (ids.empty()) return absl::OkStatus();
-  return tx
-      .Exec(
-          "UPDATE billing.subscriptions SET is_current = false, updated_at = billing.now() WHERE id = ANY ($1::uuid[])",
-          {Param::TextArray(ids)})
-      .status();
+  if (ids.empty()) return;
+  tx.Queue(
+      "UPDATE billing.subscriptions SET is_current = false, updated_at = billing.now() WHERE id = ANY ($1::uuid[])",
+      {Param::TextArray(ids)});
 }
 
 absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_view provider, const States& states) {
@@ -70,7 +68,7 @@ absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_v
   if (id.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckDistinct(subscription, "subscriptions_provider_subscription_key"));
   // provider_subscription_created_at is set once (WHK-7).
-  ASSIGN_OR_RETURN(const db::Result done, tx.Exec(R"sql(
+  tx.Queue(R"sql(
     INSERT INTO billing.subscriptions AS s (
       id, env, entity_id, provider, provider_subscription_id, provider_customer_id, operation_key, status, is_current,
       cancel_at_period_end, cancel_at, canceled_at, ended_at, trial_start, trial_end, provider_subscription_created_at,
@@ -92,27 +90,30 @@ absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_v
         provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
     WHERE s.id = EXCLUDED.id AND s.entity_id = EXCLUDED.entity_id
   )sql",
-                                                  {env,
-                                                   provider,
-                                                   Param::TextArray(id),
-                                                   Param::TextArray(entity),
-                                                   Param::TextArray(subscription),
-                                                   Param::TextArray(customer),
-                                                   Param::TextArray(operation),
-                                                   Param::TextArray(status),
-                                                   Param::BoolArray(current),
-                                                   Param::BoolArray(at_period_end),
-                                                   Param::TimeArray(cancel_at),
-                                                   Param::TimeArray(canceled_at),
-                                                   Param::TimeArray(ended_at),
-                                                   Param::TimeArray(trial_start),
-                                                   Param::TimeArray(trial_end),
-                                                   Param::TimeArray(created),
-                                                   Param::TextArray(invoice),
-                                                   Param::BoolArray(paused),
-                                                   Param::TimeArray(updated),
-                                                   Param::TextArray(event)}));
-  return ExpectAll(done, id.size(), "subscriptions_provider_subscription_key");
+           {env,
+            provider,
+            Param::TextArray(id),
+            Param::TextArray(entity),
+            Param::TextArray(subscription),
+            Param::TextArray(customer),
+            Param::TextArray(operation),
+            Param::TextArray(status),
+            Param::BoolArray(current),
+            Param::BoolArray(at_period_end),
+            Param::TimeArray(cancel_at),
+            Param::TimeArray(canceled_at),
+            Param::TimeArray(ended_at),
+            Param::TimeArray(trial_start),
+            Param::TimeArray(trial_end),
+            Param::TimeArray(created),
+            Param::TextArray(invoice),
+            Param::BoolArray(paused),
+            Param::TimeArray(updated),
+            Param::TextArray(event)},
+           [expected = id.size()](const db::Result& done) {
+             return ExpectAll(done, expected, "subscriptions_provider_subscription_key");
+           });
+  return absl::OkStatus();
 }
 
 absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider, const States& states) {
@@ -140,14 +141,12 @@ absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider,
     }
   });
   if (!gone.empty()) {
-    RETURN_IF_ERROR(
-        tx.Exec("DELETE FROM billing.subscription_items WHERE id = ANY ($1::uuid[])", {Param::TextArray(gone)})
-            .status());
+    tx.Queue("DELETE FROM billing.subscription_items WHERE id = ANY ($1::uuid[])", {Param::TextArray(gone)});
   }
   if (id.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckDistinct(item, "subscription_items_provider_item_key"));
-  ASSIGN_OR_RETURN(const db::Result done,
-                   tx.Exec(R"sql(
+  tx.Queue(
+      R"sql(
     INSERT INTO billing.subscription_items AS i (id, entity_id, subscription_id, provider, provider_item_id, provider_price_id,
                                                  quantity, current_period_start, current_period_end)
     SELECT v.id, v.entity_id, v.subscription_id, $1, v.item, v.price, v.quantity, v.period_start, v.period_end
@@ -160,10 +159,12 @@ absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider,
         updated_at = billing.now()
     WHERE i.id = EXCLUDED.id AND i.subscription_id = EXCLUDED.subscription_id
   )sql",
-                           {provider, Param::TextArray(id), Param::TextArray(entity), Param::TextArray(subscription),
-                            Param::TextArray(item), Param::TextArray(price), Param::IntArray(quantity),
-                            Param::TimeArray(start), Param::TimeArray(end)}));
-  return ExpectAll(done, id.size(), "subscription_items_provider_item_key");
+      {provider, Param::TextArray(id), Param::TextArray(entity), Param::TextArray(subscription), Param::TextArray(item),
+       Param::TextArray(price), Param::IntArray(quantity), Param::TimeArray(start), Param::TimeArray(end)},
+      [expected = id.size()](const db::Result& done) {
+        return ExpectAll(done, expected, "subscription_items_provider_item_key");
+      });
+  return absl::OkStatus();
 }
 
 absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view provider, const States& states) {
@@ -199,7 +200,7 @@ absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view p
   }
   if (id.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckDistinct(invoice, "invoices_provider_invoice_key"));
-  ASSIGN_OR_RETURN(const db::Result done, tx.Exec(R"sql(
+  tx.Queue(R"sql(
     INSERT INTO billing.invoices AS i (
       id, env, entity_id, provider, provider_invoice_id, provider_customer_id, provider_subscription_id, number, status,
       currency, total_minor, amount_due_minor, amount_paid_minor, amount_remaining_minor, attempt_count, billing_reason,
@@ -221,34 +222,37 @@ absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view p
         provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
     WHERE i.id = EXCLUDED.id AND i.entity_id = EXCLUDED.entity_id
   )sql",
-                                                  {env,
-                                                   provider,
-                                                   Param::TextArray(id),
-                                                   Param::TextArray(entity),
-                                                   Param::TextArray(invoice),
-                                                   Param::TextArray(customer),
-                                                   Param::TextArray(subscription),
-                                                   Param::TextArray(number),
-                                                   Param::TextArray(status),
-                                                   Param::TextArray(currency),
-                                                   Param::IntArray(total),
-                                                   Param::IntArray(due),
-                                                   Param::IntArray(paid),
-                                                   Param::IntArray(remaining),
-                                                   Param::IntArray(attempts),
-                                                   Param::TextArray(reason),
-                                                   Param::TimeArray(start),
-                                                   Param::TimeArray(end),
-                                                   Param::TextArray(url),
-                                                   Param::TimeArray(created),
-                                                   Param::TimeArray(updated),
-                                                   Param::TextArray(event)}));
-  return ExpectAll(done, id.size(), "invoices_provider_invoice_key");
+           {env,
+            provider,
+            Param::TextArray(id),
+            Param::TextArray(entity),
+            Param::TextArray(invoice),
+            Param::TextArray(customer),
+            Param::TextArray(subscription),
+            Param::TextArray(number),
+            Param::TextArray(status),
+            Param::TextArray(currency),
+            Param::IntArray(total),
+            Param::IntArray(due),
+            Param::IntArray(paid),
+            Param::IntArray(remaining),
+            Param::IntArray(attempts),
+            Param::TextArray(reason),
+            Param::TimeArray(start),
+            Param::TimeArray(end),
+            Param::TextArray(url),
+            Param::TimeArray(created),
+            Param::TimeArray(updated),
+            Param::TextArray(event)},
+           [expected = id.size()](const db::Result& done) {
+             return ExpectAll(done, expected, "invoices_provider_invoice_key");
+           });
+  return absl::OkStatus();
 }
 
 // The database checks each move of a status by itself: a session that passed through a state in this transaction is
 // written once for each state before its last.
-absl::Status WalkSessions(db::Tx& tx, const std::vector<const TrackedSession*>& updated) {
+void WalkSessions(db::Tx& tx, const std::vector<const TrackedSession*>& updated) {
   for (size_t step = 0;; ++step) {
     Texts ids, statuses;
     OptTexts sessions;
@@ -258,14 +262,13 @@ absl::Status WalkSessions(db::Tx& tx, const std::vector<const TrackedSession*>& 
       statuses.emplace_back(checkout::NameOf(tracked->path[step]));
       sessions.push_back(tracked->row.provider_session_id);
     }
-    if (ids.empty()) return absl::OkStatus();
-    RETURN_IF_ERROR(tx.Exec(R"sql(
+    if (ids.empty()) return;
+    tx.Queue(R"sql(
       UPDATE billing.checkout_sessions s SET status = v.status, provider_session_id = v.session
       FROM unnest($1::uuid[], $2::text[], $3::text[]) AS v (id, status, session)
       WHERE s.id = v.id
     )sql",
-                            {Param::TextArray(ids), Param::TextArray(statuses), Param::TextArray(sessions)})
-                        .status());
+             {Param::TextArray(ids), Param::TextArray(statuses), Param::TextArray(sessions)});
   }
 }
 
@@ -288,13 +291,13 @@ struct SessionColumns {
   }
 };
 
-absl::Status UpdateSessions(db::Tx& tx, const std::vector<const TrackedSession*>& changed) {
-  if (changed.empty()) return absl::OkStatus();
-  RETURN_IF_ERROR(WalkSessions(tx, changed));
+void UpdateSessions(db::Tx& tx, const std::vector<const TrackedSession*>& changed) {
+  if (changed.empty()) return;
+  WalkSessions(tx, changed);
   SessionColumns c;
   for (const TrackedSession* tracked : changed) c.Add(tracked->row);
-  return tx
-      .Exec(R"sql(
+  tx.Queue(
+      R"sql(
     UPDATE billing.checkout_sessions s
     SET status = v.status, provider_session_id = v.session, provider_customer_id = v.customer,
         provider_subscription_id = v.subscription, url = v.url, expires_at = v.expires_at, late_paid_at = v.late_paid_at,
@@ -306,16 +309,14 @@ absl::Status UpdateSessions(db::Tx& tx, const std::vector<const TrackedSession*>
       AS v (id, status, session, customer, subscription, url, expires_at, late_paid_at, updated, event)
     WHERE s.id = v.id
   )sql",
-            {Param::TextArray(c.id), Param::TextArray(c.status), Param::TextArray(c.session),
-             Param::TextArray(c.customer), Param::TextArray(c.subscription), Param::TextArray(c.url),
-             Param::TimeArray(c.expires), Param::TimeArray(c.late), Param::TimeArray(c.updated),
-             Param::TextArray(c.event)})
-      .status();
+      {Param::TextArray(c.id), Param::TextArray(c.status), Param::TextArray(c.session), Param::TextArray(c.customer),
+       Param::TextArray(c.subscription), Param::TextArray(c.url), Param::TimeArray(c.expires), Param::TimeArray(c.late),
+       Param::TimeArray(c.updated), Param::TextArray(c.event)});
 }
 
-absl::Status InsertSessions(db::Tx& tx, std::string_view env, std::string_view provider,
-                            const std::vector<const TrackedSession*>& made) {
-  if (made.empty()) return absl::OkStatus();
+void InsertSessions(db::Tx& tx, std::string_view env, std::string_view provider,
+                    const std::vector<const TrackedSession*>& made) {
+  if (made.empty()) return;
   SessionColumns c;
   Texts entity, operation_key, mode;
   OptTexts operation_id, plan;
@@ -330,8 +331,7 @@ absl::Status InsertSessions(db::Tx& tx, std::string_view env, std::string_view p
     plan.push_back(r.plan_code);
     version.push_back(r.plan_version);
   }
-  return tx
-      .Exec(R"sql(
+  tx.Queue(R"sql(
     INSERT INTO billing.checkout_sessions (
       id, env, entity_id, operation_id, operation_key, provider, provider_session_id, provider_customer_id,
       provider_subscription_id, mode, status, plan_code, plan_version, url, expires_at, late_paid_at, provider_updated_at,
@@ -345,17 +345,15 @@ absl::Status InsertSessions(db::Tx& tx, std::string_view env, std::string_view p
       AS v (id, status, session, customer, subscription, url, expires_at, late_paid_at, updated, event, entity_id,
             operation_id, operation_key, mode, plan_code, plan_version)
   )sql",
-            {env, provider, Param::TextArray(c.id), Param::TextArray(c.status), Param::TextArray(c.session),
-             Param::TextArray(c.customer), Param::TextArray(c.subscription), Param::TextArray(c.url),
-             Param::TimeArray(c.expires), Param::TimeArray(c.late), Param::TimeArray(c.updated),
-             Param::TextArray(c.event), Param::TextArray(entity), Param::TextArray(operation_id),
-             Param::TextArray(operation_key), Param::TextArray(mode), Param::TextArray(plan), Param::IntArray(version)})
-      .status();
+           {env, provider, Param::TextArray(c.id), Param::TextArray(c.status), Param::TextArray(c.session),
+            Param::TextArray(c.customer), Param::TextArray(c.subscription), Param::TextArray(c.url),
+            Param::TimeArray(c.expires), Param::TimeArray(c.late), Param::TimeArray(c.updated),
+            Param::TextArray(c.event), Param::TextArray(entity), Param::TextArray(operation_id),
+            Param::TextArray(operation_key), Param::TextArray(mode), Param::TextArray(plan), Param::IntArray(version)});
 }
 
-absl::StatusOr<std::vector<Duplicate>> InsertRemediations(db::Tx& tx, IdGenerator& ids, std::string_view env,
-                                                          std::string_view provider, const States& states) {
-  std::vector<Duplicate> made;
+void InsertRemediations(db::Tx& tx, IdGenerator& ids, std::string_view env, std::string_view provider,
+                        const States& states, std::vector<Duplicate>& duplicates) {
   Texts id, entity, subscription, canonical;
   for (const auto& [entity_id, state] : states) {
     for (const Duplicate& d : state.duplicates) {
@@ -365,9 +363,8 @@ absl::StatusOr<std::vector<Duplicate>> InsertRemediations(db::Tx& tx, IdGenerato
       canonical.push_back(d.canonical_subscription_id);
     }
   }
-  if (id.empty()) return made;
-  ASSIGN_OR_RETURN(const db::Result rows,
-                   tx.Exec(R"sql(
+  if (id.empty()) return;
+  tx.Queue(R"sql(
     INSERT INTO billing.remediations (id, env, entity_id, provider, kind, provider_subscription_id, canonical_subscription_id,
                                       algorithm)
     SELECT v.id, $1, v.entity_id, $2, 'cancel_duplicate_subscription', v.subscription, v.canonical, $3
@@ -375,30 +372,35 @@ absl::StatusOr<std::vector<Duplicate>> InsertRemediations(db::Tx& tx, IdGenerato
     ON CONFLICT (provider, kind, provider_subscription_id) DO NOTHING
     RETURNING entity_id, provider_subscription_id, canonical_subscription_id
   )sql",
-                           {env, provider, kCanonicalAlgorithm, Param::TextArray(id), Param::TextArray(entity),
-                            Param::TextArray(subscription), Param::TextArray(canonical)}));
-  for (int i = 0; i < rows.size(); ++i) made.push_back({rows[i].Text(0), rows[i].Text(1), rows[i].Text(2)});
-  return made;
+           {env, provider, kCanonicalAlgorithm, Param::TextArray(id), Param::TextArray(entity),
+            Param::TextArray(subscription), Param::TextArray(canonical)},
+           [&duplicates](const db::Result& rows) {
+             for (int i = 0; i < rows.size(); ++i) {
+               duplicates.push_back({rows[i].Text(0), rows[i].Text(1), rows[i].Text(2)});
+             }
+             return absl::OkStatus();
+           });
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<Duplicate>> WriteStates(db::Tx& tx, IdGenerator& ids, std::string_view env,
-                                                   std::string_view provider, const States& states) {
+absl::Status WriteStates(db::Tx& tx, IdGenerator& ids, std::string_view env, std::string_view provider,
+                         const States& states, std::vector<Duplicate>& duplicates) {
   std::vector<const TrackedSession*> changed, made;
   for (const auto& [entity_id, state] : states) {
     for (const TrackedSession& tracked : state.sessions) {
       if (tracked.Written()) (tracked.stored ? changed : made).push_back(&tracked);
     }
   }
-  RETURN_IF_ERROR(ClearCurrent(tx, states));
+  ClearCurrent(tx, states);
   RETURN_IF_ERROR(UpsertSubscriptions(tx, env, provider, states));
   RETURN_IF_ERROR(WriteItems(tx, ids, provider, states));
   RETURN_IF_ERROR(UpsertInvoices(tx, env, provider, states));
   // Sessions that stop blocking make room for those that begin to.
-  RETURN_IF_ERROR(UpdateSessions(tx, changed));
-  RETURN_IF_ERROR(InsertSessions(tx, env, provider, made));
-  return InsertRemediations(tx, ids, env, provider, states);
+  UpdateSessions(tx, changed);
+  InsertSessions(tx, env, provider, made);
+  InsertRemediations(tx, ids, env, provider, states, duplicates);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<EntityChange>> BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids) {

@@ -19,11 +19,11 @@ struct EntityChange {
   int64_t revision = 0;
 };
 
-// Subscriptions with their items, invoices, checkout sessions, remediations. Returns the duplicates that had no
-// remediation yet. CONSTRAINT_VIOLATION also where one object of the provider's would belong to two rows of ours.
-absl::StatusOr<std::vector<Duplicate>> WriteStates(db::Tx& tx, IdGenerator& ids, std::string_view env,
-                                                   std::string_view provider,
-                                                   const std::map<std::string, EntityState>& states);
+// Subscriptions with their items, invoices, checkout sessions, remediations. Queued: done with the next statement that
+// is run, or before the commit; then `duplicates` has those that had no remediation yet. CONSTRAINT_VIOLATION, at once
+// or then, also where one object of the provider's would belong to two rows of ours.
+absl::Status WriteStates(db::Tx& tx, IdGenerator& ids, std::string_view env, std::string_view provider,
+                         const std::map<std::string, EntityState>& states, std::vector<Duplicate>& duplicates);
 
 // Bumps the revision of each entity and appends it to the change feed.
 absl::StatusOr<std::vector<EntityChange>> BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids);

@@ -41,7 +41,7 @@ std::vector<Setting> WebhookSettings() {
       {"entitlements-addr", "ENTITLEMENTS_ADDR", Type::kAddress, std::nullopt,
        "host:port of the entitlements daemon, which is told of changes"},
       {"hint-timeout", "HINT_TIMEOUT", Type::kDuration, "1s", "how long telling it may take", 10, 60000},
-      {"ingest-committers", "INGEST_COMMITTERS", Type::kInt, "4", "batches that may be committing at the same time", 1,
+      {"ingest-committers", "INGEST_COMMITTERS", Type::kInt, "2", "batches that may be committing at the same time", 1,
        64},
       {"ingest-batch", "INGEST_BATCH", Type::kInt, "64", "most events in a batch", 1, 1000},
       {"ingest-queue", "INGEST_QUEUE", Type::kInt, "1024", "most deliveries that wait for a batch, then 503", 1,

@@ -306,7 +306,8 @@ TEST_F(WebhookEventsTest, ALockThatIsNotHadInTimeIsAFaultAndStoresNothing) {
   std::atomic<bool> held{false}, release{false};
   std::thread holder([&] {
     const absl::Status status = replica_.pool.Run(db::Scope::System("test"), [&](db::Tx& tx) {
-      const absl::Status locked = LockEntities(tx, {entity_});
+      LockEntities(tx, {entity_});
+      const absl::Status locked = tx.Flush();
       held = true;
       EXPECT_TRUE(testing::WaitUntil([&] { return release.load(); }, absl::Seconds(30)));
       return locked;
