@@ -18,9 +18,13 @@ constexpr uint32_t kByteaOid = 17;
 // Escapes one element of an array literal: always quoted, so that "NULL", commas and braces are text.
 void AppendQuoted(std::string& out, std::string_view element) {
   out.push_back('"');
-  for (const char c : element) {
-    if (c == '"' || c == '\\') out.push_back('\\');
-    out.push_back(c);
+  while (true) {
+    const size_t special = element.find_first_of("\"\\");
+    out.append(element.substr(0, special));
+    if (special == std::string_view::npos) break;
+    out.push_back('\\');
+    out.push_back(element[special]);
+    element.remove_prefix(special + 1);
   }
   out.push_back('"');
 }
@@ -38,9 +42,7 @@ std::string ArrayLiteral(const Values& values, Append append) {
   return out;
 }
 
-std::string TimeText(absl::Time t) {
-  return absl::FormatTime("%Y-%m-%d %H:%M:%E6S+00", t, absl::UTCTimeZone());
-}
+std::string TimeText(absl::Time t) { return absl::FormatTime("%Y-%m-%d %H:%M:%E6S+00", t, absl::UTCTimeZone()); }
 
 void AppendInt32(std::string& out, uint32_t value) {
   const uint32_t big = htonl(value);
@@ -91,9 +93,7 @@ Param Param::Bytes(std::string_view bytes) {
   return p;
 }
 
-Param Param::Interval(absl::Duration d) {
-  return Param(absl::StrCat(absl::ToInt64Microseconds(d), " microseconds"));
-}
+Param Param::Interval(absl::Duration d) { return Param(absl::StrCat(absl::ToInt64Microseconds(d), " microseconds")); }
 
 Param Param::TextArray(const std::vector<std::string>& values) { return Param(ArrayLiteral(values, AppendQuoted)); }
 
@@ -124,20 +124,25 @@ Param Param::TimeArray(const std::vector<std::optional<absl::Time>>& values) {
 }
 
 // The binary format of a one-dimensional array: dimensions, has-null flag, element type, length, lower bound, elements.
-Param Param::BytesArray(const std::vector<std::string>& values) {
+Param Param::BytesArray(const std::vector<std::string_view>& values) {
+  size_t size = 5 * sizeof(uint32_t);
+  for (const std::string_view v : values) size += sizeof(uint32_t) + v.size();
   std::string out;
+  out.reserve(size);
   AppendInt32(out, values.empty() ? 0 : 1);
   AppendInt32(out, 0);
   AppendInt32(out, kByteaOid);
   if (!values.empty()) {
     AppendInt32(out, static_cast<uint32_t>(values.size()));
     AppendInt32(out, 1);
-    for (const std::string& v : values) {
+    for (const std::string_view v : values) {
       AppendInt32(out, static_cast<uint32_t>(v.size()));
       out += v;
     }
   }
-  return Bytes(out);
+  Param p{std::move(out)};
+  p.binary_ = true;
+  return p;
 }
 
 bool Row::IsNull(int column) const { return PQgetisnull(result_, row_, column) == 1; }

@@ -18,17 +18,17 @@ namespace billmesh::db {
 // tx.Exec(sql, {id, amount_minor, expires_at}). An empty optional is NULL.
 class Param {
  public:
-  Param(std::nullopt_t) {}                                                  // NOLINT
-  Param(std::string_view text) : value_(std::string(text)) {}               // NOLINT
-  Param(const std::string& text) : value_(text) {}                          // NOLINT
-  Param(std::string&& text) : value_(std::move(text)) {}                    // NOLINT
-  Param(const char* text) : value_(std::string(text)) {}                    // NOLINT
-  Param(bool b) : value_(std::string(b ? "true" : "false")) {}              // NOLINT
-  Param(int i) : value_(std::to_string(i)) {}                               // NOLINT
-  Param(int64_t i) : value_(std::to_string(i)) {}                           // NOLINT
-  Param(absl::Time t);                                                      // NOLINT; microseconds, UTC
+  Param(std::nullopt_t) {}                                      // NOLINT
+  Param(std::string_view text) : value_(std::string(text)) {}   // NOLINT
+  Param(const std::string& text) : value_(text) {}              // NOLINT
+  Param(std::string&& text) : value_(std::move(text)) {}        // NOLINT
+  Param(const char* text) : value_(std::string(text)) {}        // NOLINT
+  Param(bool b) : value_(std::string(b ? "true" : "false")) {}  // NOLINT
+  Param(int i) : value_(std::to_string(i)) {}                   // NOLINT
+  Param(int64_t i) : value_(std::to_string(i)) {}               // NOLINT
+  Param(absl::Time t);                                          // NOLINT; microseconds, UTC
   template <typename T>
-  Param(const std::optional<T>& v) {                                        // NOLINT
+  Param(const std::optional<T>& v) {  // NOLINT
     if (v.has_value()) *this = Param(*v);
   }
   // A bytea value, sent in binary.
@@ -43,7 +43,7 @@ class Param {
   static Param BoolArray(const std::vector<bool>& values);
   static Param TimeArray(const std::vector<std::optional<absl::Time>>& values);
   // bytea[] in binary.
-  static Param BytesArray(const std::vector<std::string>& values);
+  static Param BytesArray(const std::vector<std::string_view>& values);
 
   const std::optional<std::string>& value() const { return value_; }
   bool binary() const { return binary_; }
@@ -53,9 +53,9 @@ class Param {
   bool binary_ = false;
 };
 
-// One row of a Result; valid while the Result lives. Columns are numbered from 0 in the order of the SELECT list. Reading a NULL
-// through a plain getter, or a value of another type, is a programming error and aborts: statements and readers stand
-// beside each other in a store.
+// One row of a Result; valid while the Result lives. Columns are numbered from 0 in the order of the SELECT list.
+// Reading a NULL through a plain getter, or a value of another type, is a programming error and aborts: statements and
+// readers stand beside each other in a store.
 class Row {
  public:
   Row(const pg_result* result, int row) : result_(result), row_(row) {}

@@ -79,7 +79,8 @@ absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(
 void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
                   const std::vector<EventRecord>& records) {
   if (records.empty()) return;
-  std::vector<std::string> id, event_id, type, status, payload;
+  std::vector<std::string> id, event_id, type, status;
+  std::vector<std::string_view> payload;
   OptTexts api_version, object_id, customer, entity, reason, waits_for;
   std::vector<bool> livemode;
   std::vector<int64_t> attempts;

@@ -246,8 +246,9 @@ TEST_F(DbTest, BinaryValuesAndArraysArriveUnchanged) {
   for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<char>(i));
   const auto back =
       RunInTransaction(database_.Pool("checkout"), Scope::System("test"), [&](Tx& tx) -> absl::StatusOr<std::string> {
-        ASSIGN_OR_RETURN(const auto rows, tx.Exec("SELECT $1::bytea || v FROM unnest($2::bytea[]) AS v",
-                                                  {db::Param::Bytes(bytes), db::Param::BytesArray({bytes})}));
+        ASSIGN_OR_RETURN(const auto rows,
+                         tx.Exec("SELECT $1::bytea || v FROM unnest($2::bytea[]) AS v",
+                                 {db::Param::Bytes(bytes), db::Param::BytesArray({std::string_view(bytes)})}));
         return rows[0].Bytes(0);
       });
   ASSERT_TRUE(back.ok()) << back.status();
