@@ -45,6 +45,7 @@ const std::vector<MethodRule>& MethodPolicy() {
       {"/billing.checkout.v1.CheckoutService/CancelSubscription", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       {"/billing.checkout.v1.CheckoutService/ResumeSubscription", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       {"/billing.checkout.v1.CheckoutService/SetAddOn", {kEdge, kService, kOperator}, UserRule::kSignedIn},
+      {"/billing.checkout.v1.CheckoutService/SyncPaymentMethods", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       // CatalogService
       {"/billing.checkout.v1.CatalogService/ListPlans", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       {"/billing.checkout.v1.CatalogService/ApplyCatalog", {kOperator}, UserRule::kNoUser},

@@ -149,6 +149,7 @@ struct ObjectSnapshot {
 // One page of a list, newest first.
 struct ListSnapshot {
   std::vector<ObjectSnapshot> objects;
+  std::vector<std::string> objects_json;  // each of them whole, in the same order
   bool has_more = false;
 };
 

@@ -380,6 +380,7 @@ absl::StatusOr<provider::ListSnapshot> StripeFormat::ReadList(std::string_view l
   for (const element object : data) {
     ASSIGN_OR_RETURN(provider::ObjectSnapshot snapshot, SnapshotOf(object));
     list.objects.push_back(std::move(snapshot));
+    list.objects_json.push_back(simdjson::minify(object));
   }
   return list;
 }

@@ -291,6 +291,8 @@ TEST(StripeFormatTest, ReadsPagesOfLists) {
   ASSERT_EQ(list->objects.size(), 2u);
   EXPECT_EQ(list->objects[0].metadata.at("k"), "v");
   EXPECT_EQ(list->objects[1].id, "b");
+  EXPECT_EQ(list->objects_json,
+            (std::vector<std::string>{R"({"id":"a","metadata":{"k":"v"}})", R"({"id":"b","metadata":null})"}));
   EXPECT_TRUE(list->has_more);
   for (const char* broken : {"{}", R"({"data":[]})", R"({"has_more":false})", R"({"data":[{}],"has_more":false})"}) {
     EXPECT_FALSE(format.ReadList(broken).ok()) << broken;

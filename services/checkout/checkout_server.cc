@@ -21,6 +21,7 @@ constexpr char kCreatePaymentLink[] = "/billing.checkout.v1.CheckoutService/Crea
 constexpr char kCancelSubscription[] = "/billing.checkout.v1.CheckoutService/CancelSubscription";
 constexpr char kResumeSubscription[] = "/billing.checkout.v1.CheckoutService/ResumeSubscription";
 constexpr char kSetAddOn[] = "/billing.checkout.v1.CheckoutService/SetAddOn";
+constexpr char kSyncPaymentMethods[] = "/billing.checkout.v1.CheckoutService/SyncPaymentMethods";
 
 constexpr std::array<std::pair<OperationStatus, v1::OperationStatus>, 4> kOperationStatuses = {{
     {OperationStatus::kPending, v1::OPERATION_STATUS_PENDING},
@@ -208,6 +209,18 @@ grpc::ServerUnaryReactor* CheckoutServer::ResumeSubscription(grpc::CallbackServe
 grpc::ServerUnaryReactor* CheckoutServer::SetAddOn(grpc::CallbackServerContext* context,
                                                    const v1::SetAddOnRequest* request, v1::SetAddOnResponse* response) {
   return Write(context, kSetAddOn, request, response, &checkout::CheckoutService::SetAddOn);
+}
+
+grpc::ServerUnaryReactor* CheckoutServer::SyncPaymentMethods(grpc::CallbackServerContext* context,
+                                                             const v1::SyncPaymentMethodsRequest* request,
+                                                             v1::SyncPaymentMethodsResponse* response) {
+  return rpc::Blocking(
+      calls_, context, kSyncPaymentMethods, [this, request, response](const rpc::CallContext& call) -> absl::Status {
+        ASSIGN_OR_RETURN(const SyncedMethods synced, service_.SyncPaymentMethods(call.caller, request->entity()));
+        response->set_count(synced.count);
+        response->set_complete(synced.complete);
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace billmesh::checkout

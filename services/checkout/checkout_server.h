@@ -39,6 +39,9 @@ class CheckoutServer : public billing::checkout::v1::CheckoutService::CallbackSe
   grpc::ServerUnaryReactor* SetAddOn(grpc::CallbackServerContext* context,
                                      const billing::checkout::v1::SetAddOnRequest* request,
                                      billing::checkout::v1::SetAddOnResponse* response) override;
+  grpc::ServerUnaryReactor* SyncPaymentMethods(grpc::CallbackServerContext* context,
+                                               const billing::checkout::v1::SyncPaymentMethodsRequest* request,
+                                               billing::checkout::v1::SyncPaymentMethodsResponse* response) override;
 
  private:
   // Every write: key and order are checked, the use case runs, its answer is converted.

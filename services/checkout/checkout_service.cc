@@ -147,6 +147,12 @@ absl::StatusOr<CheckoutService::StoredCheckout> CheckoutService::ReadCheckout(co
       });
 }
 
+absl::StatusOr<SyncedMethods> CheckoutService::SyncPaymentMethods(const auth::Caller& caller,
+                                                                  const Selector& selector) {
+  ASSIGN_OR_RETURN(const std::string entity_id, ResolveOwner(caller, selector, auth::kBillingManage));
+  return deps_.methods.Sync(entity_id);
+}
+
 absl::StatusOr<OperationView> CheckoutService::RecoverOperation(const auth::Caller& caller,
                                                                 const std::string& operation) {
   if (!IsUuid(operation)) return NoSuchOperation("no such operation");

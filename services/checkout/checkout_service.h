@@ -16,6 +16,7 @@
 #include "services/checkout/operation.h"
 #include "services/checkout/operation_kernel.h"
 #include "services/checkout/payment_link_request.h"
+#include "services/checkout/payment_method_sync.h"
 #include "services/checkout/portal_request.h"
 #include "services/checkout/session_refresh.h"
 #include "services/checkout/session_transitions.h"
@@ -42,6 +43,7 @@ class CheckoutService {
     OperationKernel& kernel;
     const Actions& actions;
     SessionRefresher& refresher;
+    const PaymentMethodSync& methods;
     std::string env;
   };
   explicit CheckoutService(Deps deps) : deps_(std::move(deps)) {}
@@ -72,6 +74,10 @@ class CheckoutService {
   // then (CHK-11). Needs workspace.billing.read. NOT_FOUND (what: operation).
   absl::StatusOr<CheckoutView> GetCheckout(const auth::Caller& caller, const Selector& selector,
                                            const std::string& operation);
+
+  // Brings the entity's payment methods up to the provider's word. Needs workspace.billing.manage. Errors:
+  // payment_method_sync.h.
+  absl::StatusOr<SyncedMethods> SyncPaymentMethods(const auth::Caller& caller, const Selector& selector);
 
   // Brings a pending operation, of whichever entity and action, to its end where its lease has ended (IDM-9). The
   // method policy guards it. NOT_FOUND (what: operation).

@@ -14,6 +14,7 @@
 #include "services/checkout/checkout_config.h"
 #include "services/checkout/checkout_server.h"
 #include "services/checkout/grpc_projection_peer.h"
+#include "services/checkout/payment_method_sync.h"
 #include "services/checkout/session_refresh.h"
 
 namespace billmesh {
@@ -58,8 +59,13 @@ int Run(const config::Config& config) {
                                         .projection = projection,
                                         .env = settings.env,
                                         .times = settings.refresh_times});
-  checkout::CheckoutService service(
-      {.pool = daemon.pool(), .kernel = kernel, .actions = actions, .refresher = refresher, .env = settings.env});
+  const checkout::PaymentMethodSync methods({daemon.pool(), daemon.clock(), *provider, format, projection});
+  checkout::CheckoutService service({.pool = daemon.pool(),
+                                     .kernel = kernel,
+                                     .actions = actions,
+                                     .refresher = refresher,
+                                     .methods = methods,
+                                     .env = settings.env});
 
   checkout::CheckoutServer checkouts(daemon.calls(), service);
   checkout::AccountServer accounts(

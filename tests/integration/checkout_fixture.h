@@ -20,6 +20,7 @@
 #include "services/checkout/actions.h"
 #include "services/checkout/checkout_service.h"
 #include "services/checkout/operation_kernel.h"
+#include "services/checkout/payment_method_sync.h"
 #include "services/checkout/projection_peer.h"
 #include "services/checkout/session_refresh.h"
 #include "tests/support/simulator_process.h"
@@ -156,8 +157,17 @@ class CheckoutFixture : public ::testing::Test {
                                                                            .projection = projection_,
                                                                            .env = "test",
                                                                            .times = {}});
-    service_ = std::make_unique<CheckoutService>(CheckoutService::Deps{
-        .pool = *pool_, .kernel = *kernel_, .actions = *actions_, .refresher = *refresher_, .env = "test"});
+    methods_ = std::make_unique<PaymentMethodSync>(PaymentMethodSync::Deps{.pool = *pool_,
+                                                                           .clock = database_.clock(),
+                                                                           .provider = *provider,
+                                                                           .format = format_,
+                                                                           .projection = projection_});
+    service_ = std::make_unique<CheckoutService>(CheckoutService::Deps{.pool = *pool_,
+                                                                       .kernel = *kernel_,
+                                                                       .actions = *actions_,
+                                                                       .refresher = *refresher_,
+                                                                       .methods = *methods_,
+                                                                       .env = "test"});
     AddSellablePlan("pro", 2900);
     acme_ = database_.AddWorkspace("acme", "alice");
   }
@@ -288,6 +298,7 @@ class CheckoutFixture : public ::testing::Test {
   std::unique_ptr<Actions> actions_;
   const CheckoutAction* action_ = nullptr;  // of actions_
   std::unique_ptr<SessionRefresher> refresher_;
+  std::unique_ptr<PaymentMethodSync> methods_;
   std::unique_ptr<CheckoutService> service_;
   std::string acme_;
   int64_t setup_posts_ = 0;

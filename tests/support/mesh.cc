@@ -41,6 +41,7 @@ Mesh::Mesh() : client_(http::ClientOptions{}) {
   identity_ = RequiredEnv("BILLMESH_DEV_DIR");
   source_ = RequiredEnv("BILLMESH_SOURCE_ROOT");
   webhook_secret_ = "whsec_mesh_" + crypto::HexEncode(crypto::RandomBytes(12));
+  thin_webhook_secret_ = "whsec_thin_" + crypto::HexEncode(crypto::RandomBytes(12));
   std::string pattern = (std::filesystem::temp_directory_path() / "billmesh-mesh.XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) Die("cannot make a directory");
   directory_ = pattern;
@@ -161,6 +162,7 @@ std::map<std::string, std::string> Mesh::EnvironmentOf(const std::string& name) 
   env["DATABASE_URL"] = std::string(database_url_).replace(at, strlen("postgres@"), "billmesh_" + name + "@");
   env["USER_ASSERTION_JWKS_FILE"] = Identity("assertion.jwks.json");
   env["STRIPE_WEBHOOK_SECRET"] = webhook_secret_;
+  env["STRIPE_THIN_WEBHOOK_SECRET"] = thin_webhook_secret_;
   env["PUBLIC_BASE_URL"] = "https://app.example.test";
   env["OPERATION_KEY_SECRET"] = "an operation key secret for tests only";
   return env;

@@ -53,6 +53,8 @@ class Mesh {
   // As superuser.
   const std::string& database_url() const { return database_url_; }
   const std::string& webhook_secret() const { return webhook_secret_; }
+  // Of the endpoint that takes thin notifications.
+  const std::string& thin_webhook_secret() const { return thin_webhook_secret_; }
   // A user's token.
   std::string Token(const std::string& subject, const std::string& permission = "");
   // billctl with the operator's certificate.
@@ -82,7 +84,7 @@ class Mesh {
   void ApplyCatalog();
 
   std::string binaries_, identity_, source_, directory_;
-  std::string cluster_, database_url_, edge_url_, sim_url_, webhook_secret_;
+  std::string cluster_, database_url_, edge_url_, sim_url_, webhook_secret_, thin_webhook_secret_;
   std::map<std::string, int> ports_;
   std::map<std::string, std::unique_ptr<Process>> processes_;
   std::map<std::string, absl::Duration> ready_after_;
