@@ -495,3 +495,5 @@ check('the ledger holds every request and effect', async () => {
   assert.equal(summary.keyless_posts, 0);
   assert.equal(session.status, 'complete');
 });
+
+await import('./stripe_judge_money.mjs');

@@ -28,8 +28,25 @@ Object& CreatePaymentIntent(World& w, const PaymentOrder& order);
 // Tries to charge it: charge.succeeded + payment_intent.succeeded, or charge.failed +
 // payment_intent.payment_failed. Returns whether it succeeded.
 bool AttemptPayment(World& w, Object& intent, const PaymentOrder& order);
+// Cancels the intent of an invoice that needs no payment any more (payment_intent.canceled), where there is one that
+// isn't paid.
+void CancelInvoicePayment(World& w, Object& invoice, const std::string& reason);
 // Whether the method is one of the test cards that fail when charged, and with which code.
 std::optional<std::string> CardDecline(World& w, const std::string& payment_method);
+
+// --- refunds.cc
+// Gives back `amount` of the charge: refund.created, charge.refunded. `params` may hold metadata and a reason.
+Object& MakeRefund(World& w, Object& charge, int64_t amount, const Json& params);
+// What the bank says of it later: `status` is succeeded (of a pending one) or failed (with a reason; the charge has the
+// amount back). Throws ApiError for anything else.
+void SettleRefund(World& w, Object& refund, const std::string& status, const std::string& failure_reason);
+
+// --- disputes.cc
+// A dispute of a charge, or an inquiry that may become one: charge.dispute.created, and funds_withdrawn unless it's an
+// inquiry. `reason` empty: fraudulent.
+Object& OpenDispute(World& w, const std::string& charge_id, const std::string& reason, bool inquiry);
+// To another status, with the events that go with it. Throws ApiError where it can't follow the present one.
+void MoveDispute(World& w, Object& dispute, const std::string& status);
 
 // --- invoicing.cc
 // A draft invoice over the subscription's items (and its pending prorations), invoice.created.

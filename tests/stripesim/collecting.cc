@@ -29,6 +29,12 @@ Object& OpenPayment(World& w, Object& invoice, PaymentOrder* order) {
   if (Has(data, "description")) order->description = Str(data, "description");
   if (At(data, "metadata").is_object()) order->metadata = At(data, "metadata");
   if (Object* intent = w.store.Find("payment_intent", Str(invoice.json["_legacy"], "payment_intent"))) {
+    // A credit note may have made it less.
+    intent->json["amount"] = order->amount;
+    w.store.ForEach("invoice_payment", "invoice", invoice.id, [&](Object& payment) {
+      if (Str(payment.json, "status") == "open") payment.json["amount_requested"] = order->amount;
+      return true;
+    });
     return *intent;
   }
   Object& intent = CreatePaymentIntent(w, *order);
@@ -100,6 +106,7 @@ void SetStatus(World& w, Object& sub, const std::string& status) {
 
 bool CollectInvoice(World& w, Object& invoice, const std::string& payment_method, bool attempt) {
   if (Int(invoice.json, "amount_due") == 0) {
+    CancelInvoicePayment(w, invoice, "automatic");
     MarkPaid(w, invoice);
     return true;
   }

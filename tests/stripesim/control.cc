@@ -105,12 +105,23 @@ HttpReply Simulator::HandleControl(const HttpRequest& request, std::unique_lock<
       behavior.decline = Bool(body, "decline");
       if (Has(body, "decline_code")) behavior.decline_code = Str(body, "decline_code");
       if (Has(body, "final_status")) behavior.final_status = Str(body, "final_status");
+      if (Has(body, "refund_status")) behavior.refund_status = Str(body, "refund_status");
       return JsonReply(200, {{"customer", Str(body, "customer")},
                              {"decline", behavior.decline},
-                             {"final_status", behavior.final_status}});
+                             {"final_status", behavior.final_status},
+                             {"refund_status", behavior.refund_status}});
     }
     if (route == "POST sessions" && path.size() == 4) {
       return JsonReply(200, ControlSession(path[2], path[3], body));
+    }
+    if (route == "POST webhook_endpoints") {
+      Object& endpoint = AddWebhookEndpoint(world_, Str(body, "url"), Str(body, "secret"), Str(body, "api_version"),
+                                            Or(body, "enabled_events", Json::array({"*"})));
+      endpoint.priv["thin"] = Bool(body, "thin");
+      return JsonReply(200, {{"id", endpoint.id}, {"secret", endpoint.priv["secret"]}});
+    }
+    if (route == "POST disputes" || route == "POST refunds" || route == "POST payment_methods") {
+      return JsonReply(200, ControlBank(what, path.size() > 2 ? path[2] : "", body));
     }
     if (what == "webhooks") {
       if (sender_ == nullptr) return Problem(409, "this simulator sends no webhooks");
@@ -146,7 +157,7 @@ Json Simulator::Summary() {
   out["max_open_subscription_sessions_per_customer"] = world_.max_open_sessions;
   out["objects"] = Json::object();
   for (const char* kind : {"customer", "product", "price", "checkout.session", "subscription", "invoice",
-                           "payment_intent", "charge", "refund", "payment_method"}) {
+                           "payment_intent", "charge", "refund", "dispute", "credit_note", "payment_method"}) {
     out["objects"][kind] = world_.store.Count(kind);
   }
   out["events"] = world_.events.all().size();
@@ -171,6 +182,34 @@ Json Simulator::ControlSession(const std::string& id, const std::string& verb, c
     throw UnknownRoute("POST", "/_sim/sessions/" + id + "/" + verb);
   }
   Json answer = session.json;
+  Render(answer, world_.account_version);
+  return answer;
+}
+
+// What banks do, of which no request is the cause: disputes, refunds that succeed or fail later, cards that are
+// renewed.
+Json Simulator::ControlBank(const std::string& what, const std::string& id, const Json& body) {
+  Json answer;
+  if (what == "disputes") {
+    if (id.empty()) {
+      answer = OpenDispute(world_, Str(body, "charge"), Str(body, "reason"), Bool(body, "inquiry")).json;
+    } else {
+      Object& dispute = Require(world_, "dispute", id);
+      MoveDispute(world_, dispute, Str(body, "status"));
+      answer = dispute.json;
+    }
+  } else if (what == "refunds") {
+    Object& refund = Require(world_, "refund", id);
+    const std::string reason = Str(body, "failure_reason");
+    SettleRefund(world_, refund, Str(body, "status"), reason.empty() ? "expired_or_canceled_card" : reason);
+    answer = refund.json;
+  } else {
+    Object& method = Require(world_, "payment_method", id);
+    Change change(world_, method);
+    CopyParams(method.json["card"], body, {"exp_month", "exp_year", "last4"});
+    change.Emit("payment_method.automatically_updated");
+    answer = method.json;
+  }
   Render(answer, world_.account_version);
   return answer;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <utility>
 
 #include "tests/stripesim/error.h"
@@ -20,6 +21,54 @@ int64_t WallSeconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+// Where an object of the kind is retrieved; the kinds that thin notifications speak of.
+struct Place {
+  const char* kind;
+  const char* path;
+};
+constexpr Place kPlaces[] = {{"charge", "/v1/charges/"},
+                             {"checkout.session", "/v1/checkout/sessions/"},
+                             {"credit_note", "/v1/credit_notes/"},
+                             {"customer", "/v1/customers/"},
+                             {"dispute", "/v1/disputes/"},
+                             {"invoice", "/v1/invoices/"},
+                             {"invoice_payment", "/v1/invoice_payments/"},
+                             {"payment_intent", "/v1/payment_intents/"},
+                             {"payment_link", "/v1/payment_links/"},
+                             {"payment_method", "/v1/payment_methods/"},
+                             {"price", "/v1/prices/"},
+                             {"product", "/v1/products/"},
+                             {"refund", "/v1/refunds/"},
+                             {"subscription", "/v1/subscriptions/"}};
+
+std::string IsoTime(int64_t unix_s) {
+  const std::chrono::sys_seconds when{std::chrono::seconds(unix_s)};
+  const auto day = std::chrono::floor<std::chrono::days>(when);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss time{when - day};
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.000Z", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                static_cast<int>(time.seconds().count()));
+  return text;
+}
+
+// The event as an endpoint for thin notifications gets it: what happened to which object, and where that is.
+Json ThinNotification(const Event& event, const Object* object, bool livemode) {
+  Json thin = {{"id", "evt_thin" + event.id.substr(event.id.find('_'))},
+               {"object", "v2.core.event"},
+               {"type", "v1." + event.type},
+               {"created", IsoTime(event.created)},
+               {"livemode", livemode},
+               {"snapshot_event", event.id}};
+  for (const Place& place : kPlaces) {
+    if (object == nullptr || object->kind != place.kind) continue;
+    thin["related_object"] = {{"id", object->id}, {"type", object->kind}, {"url", place.path + object->id}};
+  }
+  return thin;
+}
+
 }  // namespace
 
 OutgoingWebhook Simulator::WebhookFor(const Event& event, const Object& endpoint) {
@@ -28,7 +77,11 @@ OutgoingWebhook Simulator::WebhookFor(const Event& event, const Object& endpoint
   OutgoingWebhook webhook;
   webhook.url = Str(endpoint.json, "url");
   // Indented as Stripe sends it: receivers must verify the bytes, not what they mean.
-  webhook.body = Dump(RenderEvent(event, version, world_.options.livemode), 2);
+  const bool livemode = world_.options.livemode;
+  webhook.body =
+      Dump(Bool(endpoint.priv, "thin") ? ThinNotification(event, world_.store.FindAny(event.object_id), livemode)
+                                       : RenderEvent(event, version, livemode),
+           2);
   webhook.headers = {{"Content-Type", "application/json; charset=utf-8"},
                      {"Accept", "*/*"},
                      {"Cache-Control", "no-cache"},

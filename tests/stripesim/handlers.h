@@ -56,9 +56,25 @@ Json GetPaymentIntent(Call& call);
 Json ListPaymentIntents(Call& call);
 Json GetCharge(Call& call);
 Json ListCharges(Call& call);
+
+// refunds.cc
 Json CreateRefund(Call& call);
 Json GetRefund(Call& call);
+Json UpdateRefund(Call& call);
 Json ListRefunds(Call& call);
+
+// disputes.cc
+Json GetDispute(Call& call);
+Json ListDisputes(Call& call);
+Json CloseDispute(Call& call);
+
+// credit_notes.cc
+Json CreateCreditNote(Call& call);
+Json GetCreditNote(Call& call);
+Json UpdateCreditNote(Call& call);
+Json ListCreditNotes(Call& call);
+Json ListCreditNoteLines(Call& call);
+Json VoidCreditNote(Call& call);
 
 // invoices.cc
 Json GetInvoice(Call& call);

@@ -309,7 +309,25 @@ std::string DefaultMethod(World& w, const Object& sub) {
   return Str(At(customer->json, "invoice_settings"), "default_payment_method");
 }
 
+void CancelInvoicePayment(World& w, Object& invoice, const std::string& reason) {
+  Object* intent = w.store.Find("payment_intent", Str(invoice.json["_legacy"], "payment_intent"));
+  if (intent == nullptr || Str(intent->json, "status") == "succeeded" || Str(intent->json, "status") == "canceled") {
+    return;
+  }
+  w.store.ForEach("invoice_payment", "invoice", invoice.id, [&](Object& payment) {
+    if (Str(payment.json, "status") != "open") return true;
+    payment.json["status"] = "canceled";
+    payment.json["status_transitions"]["canceled_at"] = w.Now();
+    return true;
+  });
+  intent->json["status"] = "canceled";
+  intent->json["canceled_at"] = w.Now();
+  intent->json["cancellation_reason"] = reason;
+  w.Emit("payment_intent.canceled", *intent);
+}
+
 void MarkVoid(World& w, Object& invoice) {
+  CancelInvoicePayment(w, invoice, "void_invoice");
   Change change(w, invoice);
   invoice.json["status"] = "void";
   invoice.json["next_payment_attempt"] = nullptr;

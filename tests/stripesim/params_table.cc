@@ -285,6 +285,19 @@ const Row kRows[] = {
      "refund_application_fee:b reverse_transfer:b"},
     {"GET /v1/refunds", "list charge:s created:r payment_intent:s"},
     {"GET /v1/refunds/{id}", ""},
+    {"POST /v1/refunds/{id}", "metadata:m"},
+    {"GET /v1/disputes", "list charge:s created:r payment_intent:s"},
+    {"GET /v1/disputes/{id}", ""},
+    {"POST /v1/disputes/{id}/close", ""},
+    {"POST /v1/credit_notes",
+     "invoice!:s amount:i credit_amount:i effective_at:t email_type:e(credit_note|none) lines:[x] memo:s metadata:m "
+     "out_of_band_amount:i reason:e(duplicate|fraudulent|order_change|product_unsatisfactory) refund_amount:i "
+     "refunds:[x] shipping_cost:{shipping_rate:s}"},
+    {"GET /v1/credit_notes", "list created:r customer:s customer_account:s invoice:s"},
+    {"GET /v1/credit_notes/{id}", ""},
+    {"POST /v1/credit_notes/{id}", "memo:s metadata:m"},
+    {"GET /v1/credit_notes/{id}/lines", "list"},
+    {"POST /v1/credit_notes/{id}/void", ""},
 
     {"POST /v1/payment_methods",
      "type:s card:{token:s exp_month:i exp_year:i number:s cvc:s networks:{preferred~:s}} "

@@ -1,4 +1,4 @@
-// Payment intents, charges and refunds.
+// Payment intents and charges.
 
 #include <utility>
 
@@ -192,73 +192,5 @@ Json ListPaymentIntents(Call& call) { return ListObjects(call, "payment_intent",
 Json GetCharge(Call& call) { return Require(call.w, "charge", call.ids[0]).json; }
 
 Json ListCharges(Call& call) { return ListObjects(call, "charge", "/v1/charges", {"customer", "payment_intent"}); }
-
-Json CreateRefund(Call& call) {
-  World& w = call.w;
-  std::string charge_id = Str(call.p, "charge");
-  if (const std::string intent = Str(call.p, "payment_intent"); !intent.empty()) {
-    charge_id = Str(Require(w, "payment_intent", intent, "payment_intent").json, "latest_charge");
-    if (charge_id.empty()) {
-      throw Refused("This PaymentIntent (" + intent +
-                        ") does not have a successful charge to "
-                        "refund.",
-                    "payment_intent");
-    }
-  }
-  if (charge_id.empty()) {
-    throw Invalid("parameter_missing", "charge",
-                  "One of the following params should be provided for this request: payment_intent "
-                  "or charge.");
-  }
-  Object& charge = Require(w, "charge", charge_id, "charge");
-  const int64_t left = Int(charge.json, "amount_captured") - Int(charge.json, "amount_refunded");
-  const int64_t amount = Int(call.p, "amount", left);
-  if (left == 0) {
-    throw Refused("Charge " + charge_id + " has already been refunded.", "", "charge_already_refunded");
-  }
-  if (amount < 1) {
-    throw Invalid("parameter_invalid_integer", "amount", "This value must be greater than or equal to 1.");
-  }
-  if (amount > left) {
-    throw Refused("Refund amount (" + std::to_string(amount) +
-                      ") is greater than unrefunded amount"
-                      " on charge (" +
-                      std::to_string(left) + ")",
-                  "amount");
-  }
-  Json refund = NewObject(w, "refund");
-  refund["amount"] = amount;
-  refund["balance_transaction"] = w.ids.Make("txn_3", 23);
-  refund["charge"] = charge_id;
-  refund["created"] = w.Now();
-  refund["currency"] = Str(charge.json, "currency");
-  refund["customer"] = At(charge.json, "customer");
-  refund["customer_account"] = nullptr;
-  refund["destination_details"] = Json{
-      {"card", {{"reference_status", "pending"}, {"reference_type", "acquirer_reference_number"}, {"type", "refund"}}},
-      {"type", "card"}};
-  refund["metadata"] = Json::object();
-  ApplyMetadata(refund, call.p);
-  refund["payment_intent"] = At(charge.json, "payment_intent");
-  refund["payment_method"] = At(charge.json, "payment_method");
-  refund["reason"] = Or(call.p, "reason", nullptr);
-  refund["receipt_number"] = nullptr;
-  refund["source_transfer_reversal"] = nullptr;
-  refund["status"] = "succeeded";
-  refund["transfer_reversal"] = nullptr;
-  Object& object = w.store.Insert(std::move(refund));
-  Change change(w, charge);
-  charge.json["amount_refunded"] = Int(charge.json, "amount_refunded") + amount;
-  charge.json["refunded"] = amount == left;
-  w.ledger.Count("refunds");
-  w.Effect("refunded", object);
-  w.Emit("refund.created", object);
-  change.Emit("charge.refunded");
-  return object.json;
-}
-
-Json GetRefund(Call& call) { return Require(call.w, "refund", call.ids[0]).json; }
-
-Json ListRefunds(Call& call) { return ListObjects(call, "refund", "/v1/refunds", {"charge", "payment_intent"}); }
 
 }  // namespace stripesim

@@ -73,6 +73,20 @@ void BeforeBasil(Json& object, const std::string& kind) {
   } else if (kind == "payment_intent" || kind == "charge") {
     object["invoice"] = object.contains("_legacy") ? At(object["_legacy"], "invoice") : Json();
     object.erase("customer_account");
+  } else if (kind == "credit_note") {
+    object["refund"] = object.contains("_legacy") ? At(object["_legacy"], "refund") : Json();
+    object["tax_amounts"] = Json::array();
+    Erase(object, {"refunds", "total_taxes", "pretax_credit_amounts", "post_payment_amount", "pre_payment_amount",
+                   "customer_account"});
+  } else if (kind == "credit_note_line_item") {
+    object["tax_amounts"] = Json::array();
+    Erase(object, {"taxes", "pretax_credit_amounts", "metadata"});
+  } else if (kind == "refund") {
+    Erase(object, {"customer", "customer_account", "payment_method"});
+  } else if (kind == "dispute") {
+    Erase(object, {"enhanced_eligibility_types", "intended_submission_method"});
+    object["evidence_details"].erase("enhanced_eligibility");
+    object["evidence_details"].erase("submission_method");
   } else if (kind == "checkout.session") {
     if (Str(object, "ui_mode") == "hosted_page") object["ui_mode"] = "hosted";
     object["shipping_details"] = nullptr;

@@ -76,6 +76,7 @@ class Simulator {
   HttpReply HandleControl(const HttpRequest& request, std::unique_lock<std::mutex>& lock);
   Json Summary();
   Json ControlSession(const std::string& id, const std::string& verb, const Json& body);
+  Json ControlBank(const std::string& what, const std::string& id, const Json& body);
   Json ControlEvents(const Json& query);
   Json MoveClock(const Json& body);
   Json Deliver(const Json& body);

@@ -17,6 +17,8 @@ const std::pair<const char*, std::vector<std::string>> kIndexed[] = {
     {"charge", {"customer", "payment_intent"}},
     {"refund", {"charge", "payment_intent"}},
     {"payment_method", {"customer"}},
+    {"credit_note", {"customer", "invoice"}},
+    {"dispute", {"charge", "payment_intent"}},
 };
 
 // A field that starts with "_" is one that stands deeper in the object.

@@ -40,7 +40,8 @@ struct Delivery {
 struct PaymentBehavior {
   bool decline = false;
   std::string decline_code = "generic_decline";
-  std::string final_status = "canceled";  // after the last retry: canceled | unpaid | past_due
+  std::string final_status = "canceled";    // after the last retry: canceled | unpaid | past_due
+  std::string refund_status = "succeeded";  // of a new refund: succeeded | pending
 };
 
 struct World {
