@@ -280,6 +280,17 @@ TEST(Shapes, LegacyMembersNeverLeak) {
   EXPECT_FALSE(invoice.contains("payment_intent"));
 }
 
+TEST(Shapes, OldVersionsSeeBothEndsOfThePreviousPeriod) {
+  const auto with_period = [](int64_t start, int64_t end) {
+    const Json item = {{"object", "subscription_item"}, {"current_period_start", start}, {"current_period_end", end}};
+    return Json{{"object", "subscription"}, {"items", {{"object", "list"}, {"data", Json::array({item})}}}};
+  };
+  Json previous = {{"items", with_period(1, 2)["items"]}};
+  RenderPrevious(previous, with_period(2, 3), "2024-06-20");
+  EXPECT_EQ(previous["current_period_start"], 1);
+  EXPECT_EQ(previous["current_period_end"], 2);
+}
+
 TEST(Shapes, PreviousAttributesHoldTheOldValues) {
   const Json before = Json::parse(R"({"a":1,"h":{"x":1,"y":2},"l":{"object":"list","data":[1]}})");
   Json after = before;

@@ -129,7 +129,8 @@ void Render(Json& value, std::string_view version) {
 void RenderPrevious(Json& previous, const Json& object, std::string_view version) {
   if (!previous.is_object()) return;
   if (IsBeforeBasil(version) && previous.contains("items")) {
-    const Json& items = At(previous["items"], "data");
+    // A copy: what is added to the hash moves its members.
+    const Json items = At(previous["items"], "data");
     const Json& now = At(At(object, "items"), "data");
     if (items.is_array() && !items.empty()) {
       for (const char* name : {"current_period_start", "current_period_end"}) {
