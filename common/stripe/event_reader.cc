@@ -9,6 +9,7 @@ namespace billmesh::stripe {
 namespace {
 
 constexpr size_t kMaxKindBytes = 64;
+constexpr std::string_view kCustomerDeleted = "customer.deleted";
 
 absl::Status Malformed(std::string_view cause, std::string_view detail = "") {
   return Fail(Reason::FAILURE_REASON_WEBHOOK_PAYLOAD_MALFORMED,
@@ -52,6 +53,10 @@ void ReadEventObject(simdjson::dom::object object, provider::Event& event) {
   const KindReader* reader = fields.Find("id") ? ReaderOfWord(event.object_kind) : nullptr;
   if (reader != nullptr) event.object = reader->read(fields);
   if (!event.object_error.empty()) event.object = std::monostate();
+  // The end of a customer is told with the customer as it was: only the event's type says that it's gone
+  // (https://docs.stripe.com/api/events/types).
+  auto* customer = std::get_if<provider::Customer>(&event.object);
+  if (customer != nullptr && event.type == kCustomerDeleted) *customer = {.id = customer->id, .deleted = true};
 }
 
 provider::Event ReadSnapshot(const Fields& fields) {

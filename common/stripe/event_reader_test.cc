@@ -42,6 +42,21 @@ TEST(EventReaderTest, ReadsTheEnvelopeAndTheObjectAtOnce) {
   EXPECT_EQ(event->object_error, "");
 }
 
+TEST(EventReaderTest, TheEndOfACustomerIsToldByTheEventsType) {
+  const auto read = [](const std::string& type) {
+    const auto event = ReadEvent(absl::StrReplaceAll(
+        R"({"id": "evt_1", "object": "event", "created": 1700000000, "livemode": false, "type": "TYPE",
+          "data": {"object": {"id": "cus_1", "object": "customer", "created": 1690000000, "livemode": false,
+            "metadata": {}, "invoice_settings": {"default_payment_method": "pm_1"}}}})",
+        {{"TYPE", type}}));
+    return std::get<provider::Customer>(event->object);
+  };
+  EXPECT_TRUE(read("customer.deleted").deleted);
+  EXPECT_EQ(read("customer.deleted").default_payment_method_id, std::nullopt);
+  EXPECT_FALSE(read("customer.updated").deleted);
+  EXPECT_EQ(read("customer.updated").default_payment_method_id, "pm_1");
+}
+
 TEST(EventReaderTest, OldRequestsAreAPlainIdAndConnectedAccountsAreNoted) {
   EXPECT_FALSE(
       ReadEvent(With(R"({"id": "req_1", "idempotency_key": "key_1"})", "\"req_1\""))->idempotency_key.has_value());
