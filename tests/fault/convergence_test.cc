@@ -1,0 +1,128 @@
+// Convergence (invariants 7 and 8): whatever order a life's events come in, however often, and whether or not all of
+// them come, the projection ends the same, in both API shapes, and says what the provider says. A few lives in a few
+// dozen orders by default; tests/fault/run convergence has it in full.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/telemetry/log.h"
+#include "gtest/gtest.h"
+#include "tests/fault/convergence_world.h"
+#include "tests/fault/order_shrinker.h"
+
+namespace billmesh::convergence {
+namespace {
+
+constexpr int64_t kLives = 6, kOrders = 24;
+// Seeds of lives and orders are numbers of their own: of the n-th life of a campaign, of the n-th order of a life.
+constexpr int64_t kMaxLives = 1000, kMaxOrders = 100'000;
+constexpr int kMaxReported = 5;
+
+int64_t NumberFrom(const char* variable, int64_t fallback) {
+  const char* text = std::getenv(variable);
+  int64_t number = fallback;
+  if (text != nullptr && *text != '\0' && !absl::SimpleAtoi(text, &number)) std::abort();
+  return number;
+}
+
+class LifeConvergenceTest : public ::testing::Test {
+ protected:
+  // Each event would be a line.
+  LifeConvergenceTest() { telemetry::InitLogging("convergence", "error"); }
+
+  static constexpr size_t kInOrder = 0, kInOrderOld = 1, kFirstRandom = 2;
+
+  // A payment method that was removed names no customer any more: whose it was only its events say. Where all of them
+  // are lost nobody can know, and nothing depends on it.
+  static Projection Knowable(Projection expected, const Projection& projection) {
+    for (auto at = expected.begin(); at != expected.end();) {
+      const bool removed =
+          absl::StartsWith(at->first, "payment_method ") && absl::EndsWith(at->second.content, "detached=yes");
+      at = removed && projection.count(at->first) == 0 ? expected.erase(at) : std::next(at);
+    }
+    return expected;
+  }
+
+  // Returns whether the life converged.
+  bool Play(const Life& life, int64_t orders) {
+    std::vector<DeliveryOrder> all = {InOrder(life, Shape::kPinned), InOrder(life, Shape::kOld)};
+    const auto only = static_cast<uint64_t>(NumberFrom("BILLMESH_ORDER", 0));
+    for (int64_t n = 0; n < orders; ++n) {
+      const uint64_t seed = life.seed * kMaxOrders + static_cast<uint64_t>(n);
+      if (only == 0 || only == seed) all.push_back(RandomOrder(life, seed));
+    }
+    const std::vector<Outcome> outcomes = world_.Run(life, all, life.seed);
+    const Projection expected = Expected(life);
+    for (const Outcome& outcome : outcomes) EXPECT_FALSE(outcome.projection.empty());
+    const int before = reported_;
+    for (size_t n = 0; n < all.size(); ++n) {
+      const Projection& projection = outcomes[n].projection;
+      const auto known = [&](const Projection& other) { return all[n].lossy ? Knowable(other, projection) : other; };
+      const std::string against_provider = Differences(projection, known(expected), false);
+      const std::string against_order = Differences(projection, known(outcomes[kInOrder].projection), all[n].plain);
+      if (against_provider.empty() && against_order.empty() && outcomes[n].troubles.empty()) continue;
+      Report(life, all[n], against_provider, against_order, outcomes[n].troubles, n >= kFirstRandom);
+    }
+    rows_ += static_cast<int64_t>(expected.size() * outcomes.size());
+    return reported_ == before;
+  }
+
+  void Report(const Life& life, const DeliveryOrder& order, const std::string& against_provider,
+              const std::string& against_order, const std::vector<std::string>& troubles, bool random) {
+    ++reported_;
+    if (reported_ > kMaxReported) return;
+    const auto life_seed = static_cast<unsigned long long>(life.seed);
+    std::printf("DIVERGED: life %llu, %s\n", life_seed, order.name.c_str());
+    std::printf("  repeat: tests/fault/run convergence --life %llu%s\n", life_seed,
+                random ? absl::StrCat(" --order ", order.seed).c_str() : "");
+    if (!against_provider.empty()) std::printf(" this order, then the provider:\n%s", against_provider.c_str());
+    if (!against_order.empty()) std::printf(" this order, then in order:\n%s", against_order.c_str());
+    if (!troubles.empty()) std::printf("  %s\n", absl::StrJoin(troubles, "\n  ").c_str());
+    std::printf(" the life:\n  %s\n", absl::StrJoin(life.script, "\n  ").c_str());
+    if (random && !order.lossy && !against_order.empty()) {
+      std::printf(" the least that diverges:\n%s", Shrunk(world_, life, order).c_str());
+    }
+  }
+
+  ConvergenceWorld world_;
+  int reported_ = 0;
+  int64_t rows_ = 0;
+};
+
+TEST_F(LifeConvergenceTest, EveryOrderEndsInWhatTheProviderSays) {
+  const auto started = std::chrono::steady_clock::now();
+  const auto seed = static_cast<uint64_t>(
+      NumberFrom("BILLMESH_SEED", std::chrono::system_clock::now().time_since_epoch().count() % 1'000'000));
+  const int64_t lives = NumberFrom("BILLMESH_LIVES", kLives), orders = NumberFrom("BILLMESH_ORDERS", kOrders);
+  std::printf("convergence: seed=%llu; repeat: tests/fault/run convergence --lives %lld --orders %lld --seed %llu\n",
+              static_cast<unsigned long long>(seed), static_cast<long long>(lives), static_cast<long long>(orders),
+              static_cast<unsigned long long>(seed));
+  int64_t events = 0, converged = 0;
+  const auto only = static_cast<uint64_t>(NumberFrom("BILLMESH_LIFE", 0));
+  for (int64_t n = 0; n < (only == 0 ? lives : 1); ++n) {
+    const Life life = MakeLife(only == 0 ? seed * kMaxLives + static_cast<uint64_t>(n) : only);
+    events += static_cast<int64_t>(life.events.size());
+    if (Play(life, orders)) ++converged;
+  }
+  const ConvergenceWorld::Counts& counts = world_.counts();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  std::printf(
+      "convergence: lives=%lld converged=%lld orders=%lld events=%lld deliveries=%lld duplicates=%lld parked=%lld "
+      "fetched=%lld refreshes=%lld rows=%lld diverged=%d seconds=%.1f\n",
+      static_cast<long long>(lives), static_cast<long long>(converged), static_cast<long long>(orders + 2),
+      static_cast<long long>(events), static_cast<long long>(counts.deliveries),
+      static_cast<long long>(counts.duplicates), static_cast<long long>(counts.parked),
+      static_cast<long long>(counts.projected), static_cast<long long>(counts.refreshes), static_cast<long long>(rows_),
+      reported_, took.count());
+  EXPECT_EQ(reported_, 0) << "orders diverged";
+}
+
+}  // namespace
+}  // namespace billmesh::convergence

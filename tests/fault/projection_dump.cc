@@ -1,0 +1,71 @@
+#include "tests/fault/projection_dump.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/fault/projection_columns.h"
+
+namespace billmesh::convergence {
+namespace {
+
+// entity, name, content, version
+std::string QueryOf(const ProjectedTable& table) {
+  std::string content = "concat_ws(' '";
+  for (const Column& column : table.columns) {
+    absl::StrAppend(&content, ", '", column.name, "=' || coalesce((", column.sql, ")::text, '", kNothing, "')");
+  }
+  return absl::StrCat("SELECT t.entity_id::text, ", table.id, ", ", content, "), coalesce(",
+                      table.version == nullptr ? "''" : table.version, ", '') FROM ", table.from);
+}
+
+std::string NameOf(const ProjectedTable& table, const std::string& id) { return absl::StrCat(table.name, " ", id); }
+
+}  // namespace
+
+std::map<std::string, Projection> ReadProjections(testing::TestDatabase& database) {
+  std::map<std::string, Projection> projections;
+  for (const ProjectedTable& table : ProjectedTables()) {
+    const db::Result rows = database.Admin(QueryOf(table).c_str());
+    for (int n = 0; n < rows.size(); ++n) {
+      ProjectedRow row{rows[n].Text(2), rows[n].Text(3)};
+      // What a fetch wrote has a mark instead of an event's id, with a space in it.
+      row.fetched = absl::StartsWith(row.version, "fetched ");
+      projections[rows[n].Text(0)][NameOf(table, rows[n].Text(1))] = std::move(row);
+    }
+  }
+  return projections;
+}
+
+Projection Expected(const Life& life) {
+  const Oracle oracle(life);
+  Projection projection;
+  for (const ProjectedTable& table : ProjectedTables()) {
+    for (const auto& [id, object] : table.rows(oracle)) {
+      std::string content;
+      for (const Column& column : table.columns) {
+        absl::StrAppend(&content, content.empty() ? "" : " ", column.name, "=", column.expected(oracle, object));
+      }
+      projection[NameOf(table, id)] = {std::move(content)};
+    }
+  }
+  return projection;
+}
+
+std::string Differences(const Projection& a, const Projection& b, bool versions) {
+  std::string lines;
+  for (const auto& [name, row] : a) {
+    const auto at = b.find(name);
+    if (at == b.end()) {
+      absl::StrAppend(&lines, "  only the first has ", name, ": ", row.content, "\n");
+    } else if (row.content != at->second.content) {
+      absl::StrAppend(&lines, "  ", name, "\n    first:  ", row.content, "\n    second: ", at->second.content, "\n");
+    } else if (versions && !row.fetched && !at->second.fetched && row.version != at->second.version) {
+      absl::StrAppend(&lines, "  ", name, " is of ", row.version, " and of ", at->second.version, "\n");
+    }
+  }
+  for (const auto& [name, row] : b) {
+    if (a.count(name) == 0) absl::StrAppend(&lines, "  only the second has ", name, ": ", row.content, "\n");
+  }
+  return lines;
+}
+
+}  // namespace billmesh::convergence
