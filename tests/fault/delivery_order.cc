@@ -144,11 +144,36 @@ DeliveryOrder InOrder(const Life& life, Shape shape) {
 
 DeliveryOrder RandomOrder(const Life& life, uint64_t seed) { return Shuffler(life, seed).Make(seed); }
 
-DeliveryOrder Without(const DeliveryOrder& order, const std::set<size_t>& events) {
+bool SameSubject(const Step& a, const Step& b) { return a.kind == b.kind && a.index == b.index; }
+
+DeliveryOrder Without(const DeliveryOrder& order, const std::vector<Step>& gone) {
   DeliveryOrder rest = order;
-  const auto gone = [&](const Step& step) { return step.kind == Step::Kind::kDeliver && events.count(step.index) > 0; };
-  rest.steps.erase(std::remove_if(rest.steps.begin(), rest.steps.end(), gone), rest.steps.end());
+  const auto is_gone = [&](const Step& step) {
+    return std::any_of(gone.begin(), gone.end(), [&](const Step& other) { return SameSubject(step, other); });
+  };
+  rest.steps.erase(std::remove_if(rest.steps.begin(), rest.steps.end(), is_gone), rest.steps.end());
   return rest;
+}
+
+DeliveryOrder Sorted(const Life& life, const DeliveryOrder& order) {
+  const auto comes = [&](const Step& step) {
+    return std::any_of(order.steps.begin(), order.steps.end(),
+                       [&](const Step& other) { return SameSubject(step, other); });
+  };
+  DeliveryOrder sorted = InOrder(life, Shape::kPinned);
+  sorted.plain = order.plain;
+  const auto lost = [&](const Step& step) { return step.kind == Step::Kind::kDeliver && !comes(step); };
+  sorted.steps.erase(std::remove_if(sorted.steps.begin(), sorted.steps.end(), lost), sorted.steps.end());
+  for (size_t n = 0; n < life.snapshots.size(); ++n) {
+    const Step snapshot{Step::Kind::kProject, n};
+    if (!comes(snapshot)) continue;
+    const auto later = std::find_if(sorted.steps.begin(), sorted.steps.end(), [&](const Step& step) {
+      return step.kind != Step::Kind::kLink && TimeOf(life, step) > life.snapshots[n].date;
+    });
+    sorted.steps.insert(later, snapshot);
+  }
+  if (comes({Step::Kind::kRefresh})) sorted.steps.push_back({Step::Kind::kRefresh});
+  return sorted;
 }
 
 }  // namespace billmesh::convergence

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +34,12 @@ struct DeliveryOrder {
 // As it happened, each event once.
 DeliveryOrder InOrder(const Life& life, Shape shape);
 DeliveryOrder RandomOrder(const Life& life, uint64_t seed);
-// The order without the deliveries of some events.
-DeliveryOrder Without(const DeliveryOrder& order, const std::set<size_t>& events);
+// The order without some of what comes in it: all deliveries of an event, a snapshot, the present. Each by a step that
+// stands for it.
+DeliveryOrder Without(const DeliveryOrder& order, const std::vector<Step>& gone);
+// What comes in the order, in the order of its times, each once.
+DeliveryOrder Sorted(const Life& life, const DeliveryOrder& order);
+// Whether the two bring the same: the event in whatever shape, the snapshot.
+bool SameSubject(const Step& a, const Step& b);
 
 }  // namespace billmesh::convergence

@@ -1,6 +1,7 @@
 #include "tests/fault/order_shrinker.h"
 
-#include <set>
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -9,11 +10,13 @@ namespace billmesh::convergence {
 namespace {
 
 struct Trial {
-  DeliveryOrder order, in_order;
+  DeliveryOrder order, sorted;
 };
 
-Trial TrialWithout(const Life& life, const DeliveryOrder& order, const std::set<size_t>& events) {
-  return {Without(order, events), Without(InOrder(life, Shape::kPinned), events)};
+Trial TrialWithout(const Life& life, const DeliveryOrder& order, const std::vector<Step>& gone) {
+  DeliveryOrder rest = Without(order, gone);
+  DeliveryOrder sorted = Sorted(life, rest);
+  return {std::move(rest), std::move(sorted)};
 }
 
 // Of each trial, what differs.
@@ -21,7 +24,7 @@ std::vector<std::string> Play(ConvergenceWorld& world, const Life& life, const s
   std::vector<DeliveryOrder> orders;
   for (const Trial& trial : trials) {
     orders.push_back(trial.order);
-    orders.push_back(trial.in_order);
+    orders.push_back(trial.sorted);
   }
   const std::vector<Outcome> outcomes = world.Run(life, orders, life.seed);
   std::vector<std::string> differences;
@@ -47,6 +50,22 @@ const char* NameOf(Step::Kind kind) {
   }
 }
 
+// What may be left out, each once.
+std::vector<Step> Subjects(const DeliveryOrder& order) {
+  std::vector<Step> subjects;
+  for (const Step& step : order.steps) {
+    const bool there =
+        std::any_of(subjects.begin(), subjects.end(), [&](const Step& other) { return SameSubject(step, other); });
+    if (!there && step.kind != Step::Kind::kStart && step.kind != Step::Kind::kLink) subjects.push_back(step);
+  }
+  return subjects;
+}
+
+std::vector<Step> With(std::vector<Step> steps, const std::vector<Step>& more) {
+  steps.insert(steps.end(), more.begin(), more.end());
+  return steps;
+}
+
 std::string Describe(const Life& life, const DeliveryOrder& order) {
   std::string text;
   for (const Step& step : order.steps) {
@@ -64,38 +83,31 @@ std::string Describe(const Life& life, const DeliveryOrder& order) {
 }  // namespace
 
 std::string Shrunk(ConvergenceWorld& world, const Life& life, const DeliveryOrder& order) {
-  std::set<size_t> gone;
+  std::vector<Step> gone;
   for (bool smaller = true; smaller;) {
     smaller = false;
-    // All that might be left out next, in one go; then one of them is.
-    std::vector<size_t> candidates;
+    // All that might be left out next, in one go; then as many of them as can go.
+    const std::vector<Step> candidates = Subjects(Without(order, gone));
     std::vector<Trial> trials;
-    for (size_t n = 0; n < life.events.size(); ++n) {
-      if (gone.count(n) > 0) continue;
-      std::set<size_t> more = gone;
-      more.insert(n);
-      candidates.push_back(n);
-      trials.push_back(TrialWithout(life, order, more));
-    }
+    for (const Step& candidate : candidates) trials.push_back(TrialWithout(life, order, With(gone, {candidate})));
     const std::vector<std::string> differences = Play(world, life, trials);
-    std::set<size_t> droppable;
+    std::vector<Step> droppable;
     for (size_t n = 0; n < candidates.size(); ++n) {
-      if (!differences[n].empty()) droppable.insert(candidates[n]);
+      if (!differences[n].empty()) droppable.push_back(candidates[n]);
     }
-    // Often all of them can go at once; else one by one.
-    for (std::set<size_t> step : {droppable, droppable.empty() ? droppable : std::set<size_t>{*droppable.begin()}}) {
-      if (step.empty()) break;
-      std::set<size_t> more = gone;
-      more.insert(step.begin(), step.end());
+    for (; !droppable.empty(); droppable.resize(droppable.size() / 2)) {
+      const std::vector<Step> more = With(gone, droppable);
       if (Play(world, life, {TrialWithout(life, order, more)})[0].empty()) continue;
-      gone = std::move(more);
+      gone = more;
       smaller = true;
       break;
     }
   }
   const Trial least = TrialWithout(life, order, gone);
-  return absl::StrCat(Describe(life, least.order), " which ends, against the same in order:\n",
-                      Play(world, life, {least})[0]);
+  const std::string difference = Play(world, life, {least})[0];
+  if (difference.empty()) return "  nothing: the same in the order of its times ends the same\n";
+  return absl::StrCat(Describe(life, least.order), " which ends, against the same in the order of its times:\n",
+                      difference);
 }
 
 }  // namespace billmesh::convergence

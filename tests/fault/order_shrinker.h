@@ -8,8 +8,8 @@
 
 namespace billmesh::convergence {
 
-// Leaves out events, one after another, as long as the order still ends elsewhere than the same events in order; says
-// what is left.
+// Leaves out events and snapshots, as long as the order still ends elsewhere than the same in the order of their times;
+// says what is left.
 std::string Shrunk(ConvergenceWorld& world, const Life& life, const DeliveryOrder& order);
 
 }  // namespace billmesh::convergence

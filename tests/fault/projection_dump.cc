@@ -1,7 +1,10 @@
 #include "tests/fault/projection_dump.h"
 
+#include <vector>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "tests/fault/projection_columns.h"
 
 namespace billmesh::convergence {
@@ -17,6 +20,17 @@ std::string QueryOf(const ProjectedTable& table) {
                       table.version == nullptr ? "''" : table.version, ", '') FROM ", table.from);
 }
 
+// Those that differ, of two rows of one table.
+std::string ColumnsApart(const std::string& a, const std::string& b) {
+  const std::vector<std::string> first = absl::StrSplit(a, ' '), second = absl::StrSplit(b, ' ');
+  if (first.size() != second.size()) return absl::StrCat(" ", a, " and ", b);
+  std::string apart;
+  for (size_t n = 0; n < first.size(); ++n) {
+    if (first[n] != second[n]) absl::StrAppend(&apart, " ", first[n], " and ", second[n], ";");
+  }
+  return apart;
+}
+
 std::string NameOf(const ProjectedTable& table, const std::string& id) { return absl::StrCat(table.name, " ", id); }
 
 }  // namespace
@@ -28,7 +42,7 @@ std::map<std::string, Projection> ReadProjections(testing::TestDatabase& databas
     for (int n = 0; n < rows.size(); ++n) {
       ProjectedRow row{rows[n].Text(2), rows[n].Text(3)};
       // What a fetch wrote has a mark instead of an event's id, with a space in it.
-      row.fetched = absl::StartsWith(row.version, "fetched ");
+      row.fetched = absl::StrContains(row.version, "fetched ");
       projections[rows[n].Text(0)][NameOf(table, rows[n].Text(1))] = std::move(row);
     }
   }
@@ -57,7 +71,7 @@ std::string Differences(const Projection& a, const Projection& b, bool versions)
     if (at == b.end()) {
       absl::StrAppend(&lines, "  only the first has ", name, ": ", row.content, "\n");
     } else if (row.content != at->second.content) {
-      absl::StrAppend(&lines, "  ", name, "\n    first:  ", row.content, "\n    second: ", at->second.content, "\n");
+      absl::StrAppend(&lines, "  ", name, ":", ColumnsApart(row.content, at->second.content), "\n");
     } else if (versions && !row.fetched && !at->second.fetched && row.version != at->second.version) {
       absl::StrAppend(&lines, "  ", name, " is of ", row.version, " and of ", at->second.version, "\n");
     }
