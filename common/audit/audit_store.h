@@ -48,6 +48,10 @@ inline constexpr char kSubscriptionCancelled[] = "BILLING_SUBSCRIPTION_CANCELLED
 inline constexpr char kSubscriptionResumed[] = "BILLING_SUBSCRIPTION_RESUMED";
 inline constexpr char kAddOnSet[] = "BILLING_ADD_ON_SET";
 inline constexpr char kSubscriptionChangeRefused[] = "BILLING_SUBSCRIPTION_CHANGE_REFUSED";
+// An operator applied a stored event again, said whose it is, or put it away.
+inline constexpr char kEventReplayed[] = "BILLING_WEBHOOK_EVENT_REPLAYED";
+inline constexpr char kEventBound[] = "BILLING_WEBHOOK_EVENT_BOUND";
+inline constexpr char kEventDismissed[] = "BILLING_WEBHOOK_EVENT_DISMISSED";
 inline constexpr char kOutboxRequeued[] = "BILLING_OUTBOX_REQUEUED";
 inline constexpr char kReconciliationRequested[] = "BILLING_RECONCILIATION_REQUESTED";
 

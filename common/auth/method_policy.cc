@@ -60,6 +60,11 @@ const std::vector<MethodRule>& MethodPolicy() {
       {"/billing.checkout.v1.AccountService/ListPaymentMethods", {kEdge, kService, kOperator}, UserRule::kSignedIn},
       // WebhookService
       {"/billing.webhook.v1.WebhookService/IngestBatch", {kEdge}, UserRule::kNoUser},
+      // WebhookOperationsService
+      {"/billing.webhook.v1.WebhookOperationsService/ListEvents", {kEdge, kOperator}, UserRule::kOperator},
+      {"/billing.webhook.v1.WebhookOperationsService/ReplayEvents", {kEdge, kOperator}, UserRule::kOperator},
+      {"/billing.webhook.v1.WebhookOperationsService/BindEvent", {kEdge, kOperator}, UserRule::kOperator},
+      {"/billing.webhook.v1.WebhookOperationsService/DismissEvent", {kEdge, kOperator}, UserRule::kOperator},
       // ProjectionService
       {"/billing.webhook.v1.ProjectionService/Project", {kCheckout, kReconciler}, UserRule::kNoUser},
       // EntitlementsService

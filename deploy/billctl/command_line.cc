@@ -13,6 +13,7 @@
 #include "deploy/billctl/entitlements_commands.h"
 #include "deploy/billctl/outbox_commands.h"
 #include "deploy/billctl/reconcile_commands.h"
+#include "deploy/billctl/webhooks_commands.h"
 #include "deploy/billctl/workspace_commands.h"
 
 namespace billmesh::billctl {
@@ -98,8 +99,9 @@ std::string DescribeError(const absl::Status& status) {
 
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (std::vector<Command> some : {DatabaseCommands(), WorkspaceCommands(), CatalogCommands(), CheckoutCommands(),
-                                    EntitlementsCommands(), OutboxCommands(), ReconcileCommands()}) {
+  for (std::vector<Command> some :
+       {DatabaseCommands(), WorkspaceCommands(), CatalogCommands(), CheckoutCommands(), EntitlementsCommands(),
+        OutboxCommands(), ReconcileCommands(), WebhooksCommands()}) {
     std::move(some.begin(), some.end(), std::back_inserter(all));
   }
   for (Command& command : all) command.settings.push_back(SwitchFlag("json", "answer as JSON, for programs"));

@@ -17,7 +17,7 @@
 namespace billmesh::billctl {
 
 // The settings of a command that calls one daemon: its address, our certificate, and how long to wait. `name` is
-// checkout, entitlements or reconciler.
+// checkout, entitlements, reconciler or webhook.
 std::vector<config::Setting> PeerSettings(std::string_view name, std::string_view timeout = "30s");
 
 // --workspace and --entity, one of which names the entity.

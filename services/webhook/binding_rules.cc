@@ -42,12 +42,13 @@ struct Named {
   std::string entity_id;
   bool agree = true;
 };
-Named NamedEntity(const Found& found) {
+Named NamedEntity(const EventKeys& keys, const Found& found) {
   Named named;
   const auto take = [&named](const std::string& entity_id) {
     if (named.entity_id.empty()) named.entity_id = entity_id;
     named.agree = named.agree && named.entity_id == entity_id;
   };
+  if (keys.bound_entity_id) take(*keys.bound_entity_id);
   if (found.customer_entity) take(*found.customer_entity);
   if (found.session) take(found.session->entity_id);
   if (found.session_of_operation) take(found.session_of_operation->entity_id);
@@ -85,6 +86,7 @@ bool NeedsNoLink(Owner owner, const EventKeys& keys, const Found& found) {
 // Why the event contradicts what is stored; null if it doesn't.
 const char* Contradiction(const EventKeys& keys, const Found& found, const Named& named, std::string_view env) {
   if (!named.agree) return "stored_entities_differ";
+  if (keys.bound_entity_id.has_value()) return nullptr;
   const provider::Correlation& said = keys.correlation;
   if (said.entity_id.has_value() && *said.entity_id != named.entity_id) return "metadata_entity_differs";
   if (said.env.has_value() && *said.env != env) return "metadata_env_differs";
@@ -185,7 +187,7 @@ EventKeys KeysOf(const ProviderObject& object) {
 
 Binding Bind(Owner owner, const EventKeys& keys, const Evidence& evidence, std::string_view env) {
   const Found found = Find(keys, evidence);
-  const Named named = NamedEntity(found);
+  const Named named = NamedEntity(keys, found);
   if (named.entity_id.empty()) {
     // A session without our key is no checkout of ours, and no link made later will make it one.
     if (owner == Owner::kCheckoutSessions && !keys.correlation.operation_key.has_value()) {

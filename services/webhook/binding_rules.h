@@ -23,6 +23,8 @@ struct EventKeys {
   // The object's own id, where nothing is bound by it: only its row is loaded.
   std::optional<std::string> customer_row_id, refund_id, dispute_id, credit_note_id;
   provider::Correlation correlation;
+  // Whom an operator bound it to. Their word stands above metadata, and contradicts what is stored of others like them.
+  std::optional<std::string> bound_entity_id;
 };
 EventKeys KeysOf(const provider::Event& event);
 

@@ -7,6 +7,7 @@
 #include "common/audit/audit_store.h"
 #include "common/status/status.h"
 #include "services/webhook/audit_records.h"
+#include "services/webhook/projection_outcome.h"
 
 namespace billmesh::webhook {
 
@@ -116,10 +117,13 @@ void EventBatch::AddObjects() {
   for (Work& work : work_) {
     if (work.result.disposition != Disposition::kPending || !work.result.reason.empty()) continue;
     const provider::Event& event = work.incoming->event;
-    if (const auto& fetched = work.incoming->fetched; fetched.has_value()) {
-      objects_.Add({work.owner, &fetched->object, KeysOf(fetched->object), fetched->version, &work.result});
+    const auto& fetched = work.incoming->fetched;
+    EventKeys keys = fetched.has_value() ? KeysOf(fetched->object) : KeysOf(event);
+    keys.bound_entity_id = work.record.ref.bound_entity_id;
+    if (fetched.has_value()) {
+      objects_.Add({work.owner, &fetched->object, std::move(keys), fetched->version, &work.result});
     } else {
-      objects_.Add({work.owner, &event.object, KeysOf(event), {event.created_at, event.id}, &work.result});
+      objects_.Add({work.owner, &event.object, std::move(keys), {event.created_at, event.id}, &work.result});
     }
   }
 }
@@ -179,9 +183,13 @@ absl::Status EventBatch::WriteAudit(db::Tx& tx) {
   std::vector<audit::Record> records;
   for (const Work& work : work_) {
     if (work.result.disposition != Disposition::kProcessed) continue;
+    // A replay leaves no second row of the event itself; what it changes after all is refreshed, as by a fetch.
+    const bool again = work.record.ref.processed_before;
+    if (again && !Changed(work.result.applied)) continue;
     const provider::Event& event = work.incoming->event;
     std::vector<audit::Record> own = AuditRecords(
         {settings_.env, settings_.provider, event.type, event.object_id.value_or(""), event.id, ""}, work.result);
+    if (again) own.front().action = audit::kProjectionRefreshed;
     std::move(own.begin(), own.end(), std::back_inserter(records));
   }
   return audit::Append(tx, ids_, records);

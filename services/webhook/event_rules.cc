@@ -15,7 +15,7 @@ struct DispositionRow {
   Disposition disposition;
   std::string_view name;
 };
-constexpr std::array<DispositionRow, 7> kDispositions = {{
+constexpr std::array<DispositionRow, 8> kDispositions = {{
     {Disposition::kPending, "pending"},
     {Disposition::kProcessed, "processed"},
     {Disposition::kIgnored, "ignored"},
@@ -23,6 +23,7 @@ constexpr std::array<DispositionRow, 7> kDispositions = {{
     {Disposition::kQuarantined, "quarantined"},
     {Disposition::kFailed, "failed"},
     {Disposition::kDead, "dead"},
+    {Disposition::kDismissed, "dismissed"},
 }};
 
 // Begins the types of thin events about objects of the first API.

@@ -12,7 +12,7 @@
 namespace billmesh::webhook {
 
 // What became of an event; the stored status of the same name.
-enum class Disposition { kPending, kProcessed, kIgnored, kParked, kQuarantined, kFailed, kDead };
+enum class Disposition { kPending, kProcessed, kIgnored, kParked, kQuarantined, kFailed, kDead, kDismissed };
 std::string_view NameOf(Disposition disposition);
 std::optional<Disposition> ParseDisposition(std::string_view stored);
 

@@ -25,7 +25,7 @@ std::vector<LeasedEvent> ReadLeased(const db::Result& rows) {
   for (int i = 0; i < rows.size(); ++i) {
     const db::Row row = rows[i];
     LeasedEvent event;
-    event.ref = {row.Text(0), row.Time(1), row.Int(2), row.Int(3)};
+    event.ref = {row.Text(0), row.Time(1), row.Int(2), row.Int(3), row.OptText(6), row.Bool(7)};
     event.status = ParseDisposition(row.View(4)).value_or(Disposition::kFailed);
     if (!row.IsNull(5)) event.payload = row.Bytes(5);
     leased.push_back(std::move(event));
@@ -107,10 +107,12 @@ void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
   tx.Queue(R"sql(
     INSERT INTO billing.webhook_events (id, received_at, env, provider, provider_event_id, type, api_version, livemode,
                                         provider_created_at, object_id, provider_customer_id, entity_id, status, status_reason,
-                                        attempts, run_after, waits_for, payload, processed_at)
+                                        attempts, run_after, waits_for, payload, processed_at,
+                                        first_processed_at)
     SELECT v.id, v.received_at, $1, $2, v.provider_event_id, v.type, v.api_version, v.livemode, v.provider_created_at,
            v.object_id, v.provider_customer_id, v.entity_id, v.status, v.status_reason, v.attempts,
            billing.now() + v.delay_us * interval '1 microsecond', string_to_array(v.waits_for, chr(31)), v.payload,
+           CASE WHEN v.status = 'processed' THEN billing.now() END,
            CASE WHEN v.status = 'processed' THEN billing.now() END
     FROM unnest($3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::timestamptz[],
                 $10::text[], $11::text[], $12::uuid[], $13::text[], $14::text[], $15::integer[], $16::bigint[],
@@ -142,6 +144,7 @@ absl::Status FinishEvent(db::Tx& tx, const EventRecord& record) {
     SET status = $4, status_reason = $5, entity_id = coalesce($6::uuid, entity_id), attempts = $7,
         run_after = billing.now() + $8::bigint * interval '1 microsecond', waits_for = string_to_array($9, chr(31)),
         processed_at = CASE WHEN $4 = 'processed' THEN billing.now() END,
+        first_processed_at = coalesce(first_processed_at, CASE WHEN $4 = 'processed' THEN billing.now() END),
         lease_owner = NULL, lease_until = NULL
     WHERE id = $1 AND received_at = $2 AND lease_version = $3 AND lease_owner IS NOT NULL
   )sql",
@@ -182,7 +185,8 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view e
     SET lease_owner = $3, lease_until = billing.now() + $4::interval, lease_version = e.lease_version + 1
     FROM due
     WHERE e.id = due.id AND e.received_at = due.received_at
-    RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload
+    RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload, e.bound_entity_id,
+              e.first_processed_at IS NOT NULL
   )sql",
                                                   {env, provider, owner, Param::Interval(lease), limit}));
   return ReadLeased(rows);
@@ -209,10 +213,50 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_vie
     SET lease_owner = $3, lease_until = billing.now() + $4::interval, lease_version = e.lease_version + 1
     FROM linked
     WHERE e.id = linked.id AND e.received_at = linked.received_at
-    RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload
+    RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload, e.bound_entity_id,
+              e.first_processed_at IS NOT NULL
   )sql",
                                                   {env, provider, owner, Param::Interval(lease), limit}));
   return ReadLeased(rows);
+}
+
+absl::StatusOr<LeasedEvent> LeaseForOperator(db::Tx& tx, std::string_view env, std::string_view provider,
+                                             std::string_view provider_event_id, std::string_view owner,
+                                             absl::Duration lease) {
+  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+    UPDATE billing.webhook_events e
+    SET lease_owner = $4, lease_until = billing.now() + $5::interval, lease_version = e.lease_version + 1
+    FROM billing.webhook_event_keys k
+    WHERE k.provider = $2 AND k.provider_event_id = $3 AND e.id = k.event_id AND e.received_at = k.received_at AND e.env = $1
+      AND (e.lease_until IS NULL OR e.lease_until <= billing.now())
+    RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload, e.bound_entity_id,
+              e.first_processed_at IS NOT NULL
+  )sql",
+                                                  {env, provider, provider_event_id, owner, Param::Interval(lease)}));
+  if (!rows.empty()) return std::move(ReadLeased(rows)[0]);
+  ASSIGN_OR_RETURN(const auto known, LoadDispositions(tx, provider, {std::string(provider_event_id)}));
+  if (known.empty()) return Fail(Reason::FAILURE_REASON_NOT_FOUND, "no such event", {{"what", "event"}});
+  return Fail(Reason::FAILURE_REASON_LEASE_LOST, "a worker is at the event");
+}
+
+absl::Status SetBound(db::Tx& tx, const StoredRef& ref, std::string_view entity_id) {
+  return tx
+      .Exec(R"sql(
+    UPDATE billing.webhook_events SET bound_entity_id = $3 WHERE id = $1 AND received_at = $2
+  )sql",
+            {ref.id, ref.received_at, entity_id})
+      .status();
+}
+
+absl::Status Dismiss(db::Tx& tx, const StoredRef& ref, std::string_view reason) {
+  return tx
+      .Exec(R"sql(
+    UPDATE billing.webhook_events
+    SET status = 'dismissed', status_reason = $3, run_after = NULL, lease_owner = NULL, lease_until = NULL
+    WHERE id = $1 AND received_at = $2
+  )sql",
+            {ref.id, ref.received_at, reason})
+      .status();
 }
 
 absl::StatusOr<int64_t> WakeParked(db::Tx& tx, std::string_view env, std::string_view provider,

@@ -23,6 +23,8 @@ struct StoredRef {
   absl::Time received_at;
   int64_t lease_version = 0;
   int64_t attempts = 0;  // before this one
+  std::optional<std::string> bound_entity_id = {};
+  bool processed_before = false;  // it has its audit row already
 };
 
 struct LeasedEvent {
@@ -79,6 +81,16 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view e
 // The same for parked events whose customer has been linked to an entity of this environment.
 absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_view env, std::string_view provider,
                                                      std::string_view owner, absl::Duration lease, int limit);
+
+// The event of this id of the provider's, for an operator: leased as by a worker, so that none is at it too. LEASE_LOST
+// while one is; NOT_FOUND where there is none.
+absl::StatusOr<LeasedEvent> LeaseForOperator(db::Tx& tx, std::string_view env, std::string_view provider,
+                                             std::string_view provider_event_id, std::string_view owner,
+                                             absl::Duration lease);
+// Under the lease: whom an operator bound it to.
+absl::Status SetBound(db::Tx& tx, const StoredRef& ref, std::string_view entity_id);
+// Under the lease, and ends it.
+absl::Status Dismiss(db::Tx& tx, const StoredRef& ref, std::string_view reason);
 
 // Makes the parked events due that wait for one of these objects of the provider's. Call it in the transaction that
 // projects them first, after its own events are written. An event that a worker holds at this moment is left out: it

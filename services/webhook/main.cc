@@ -11,6 +11,7 @@
 #include "services/webhook/change_notifier.h"
 #include "services/webhook/event_worker.h"
 #include "services/webhook/ingest_batcher.h"
+#include "services/webhook/operations_server.h"
 #include "services/webhook/projection_server.h"
 #include "services/webhook/signed_endpoints.h"
 #include "services/webhook/webhook_config.h"
@@ -57,6 +58,9 @@ int Run(const config::Config& config) {
       settings.worker);
   webhook::WebhookServer server(
       {.calls = daemon.calls(), .clock = daemon.clock(), .source = source, .batcher = batcher});
+  webhook::EventAdmin admin({.pool = daemon.pool(), .ids = daemon.ids(), .service = service, .source = source},
+                            settings.batch);
+  webhook::OperationsServer operations(daemon.calls(), admin);
   webhook::ProjectionServer projection_server(
       {.calls = daemon.calls(), .service = projection, .provider = source.name()});
 
@@ -76,7 +80,7 @@ int Run(const config::Config& config) {
     return false;
   });
   daemon.OnDrain([&batcher] { batcher.Stop(); });
-  return daemon.Serve({&server, &projection_server});
+  return daemon.Serve({&server, &projection_server, &operations});
 }
 
 }  // namespace

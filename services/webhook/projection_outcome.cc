@@ -89,6 +89,7 @@ ProjectionOutcome OutcomeOf(const ObjectResult& result) {
     case Disposition::kPending:
     case Disposition::kFailed:
     case Disposition::kDead:
+    case Disposition::kDismissed:
       return ProjectionOutcome::kRefused;
   }
   return ProjectionOutcome::kRefused;

@@ -20,6 +20,7 @@ pb::EventOutcome OutcomeOf(Disposition disposition) {
     case Disposition::kProcessed:
       return pb::EVENT_OUTCOME_PROCESSED;
     case Disposition::kIgnored:
+    case Disposition::kDismissed:
       return pb::EVENT_OUTCOME_IGNORED;
     case Disposition::kPending:
       return pb::EVENT_OUTCOME_PENDING;

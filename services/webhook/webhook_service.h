@@ -33,9 +33,11 @@ class WebhookService {
   // Stores one event as failed with this reason, without applying it.
   absl::StatusOr<EventResult> StoreAsFailed(const Incoming& event, const std::string& reason);
 
+  // Tells others what a committed batch did: metrics, logs, guardrails, hints.
+  void Publish(const std::vector<Incoming>& events, const BatchOutcome& outcome);
+
  private:
   absl::StatusOr<BatchOutcome> Transact(const std::vector<Incoming>& events, const std::string* failure);
-  void Publish(const std::vector<Incoming>& events, const BatchOutcome& outcome);
 
   const Deps deps_;
   const BatchSettings settings_;
