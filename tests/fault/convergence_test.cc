@@ -113,13 +113,14 @@ TEST_F(LifeConvergenceTest, EveryOrderEndsInWhatTheProviderSays) {
   const auto started = std::chrono::steady_clock::now();
   const auto seed = static_cast<uint64_t>(
       NumberFrom("BILLMESH_SEED", std::chrono::system_clock::now().time_since_epoch().count() % 1'000'000));
-  const int64_t lives = NumberFrom("BILLMESH_LIVES", kLives), orders = NumberFrom("BILLMESH_ORDERS", kOrders);
+  const auto only = static_cast<uint64_t>(NumberFrom("BILLMESH_LIFE", 0));
+  const int64_t lives = only == 0 ? NumberFrom("BILLMESH_LIVES", kLives) : 1;
+  const int64_t orders = NumberFrom("BILLMESH_ORDERS", kOrders);
   std::printf("convergence: seed=%llu; repeat: tests/fault/run convergence --lives %lld --orders %lld --seed %llu\n",
               static_cast<unsigned long long>(seed), static_cast<long long>(lives), static_cast<long long>(orders),
               static_cast<unsigned long long>(seed));
   int64_t events = 0, converged = 0;
-  const auto only = static_cast<uint64_t>(NumberFrom("BILLMESH_LIFE", 0));
-  for (int64_t n = 0; n < (only == 0 ? lives : 1); ++n) {
+  for (int64_t n = 0; n < lives; ++n) {
     const Life life = MakeLife(only == 0 ? seed * kMaxLives + static_cast<uint64_t>(n) : only);
     events += static_cast<int64_t>(life.events.size());
     if (Play(life, orders)) ++converged;
