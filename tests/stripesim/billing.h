@@ -35,7 +35,8 @@ void CancelInvoicePayment(World& w, Object& invoice, const std::string& reason);
 std::optional<std::string> CardDecline(World& w, const std::string& payment_method);
 
 // --- refunds.cc
-// Gives back `amount` of the charge: refund.created, charge.refunded. `params` may hold metadata and a reason.
+// Gives back `amount` of the charge: refund.created, charge.refunded. `params` may hold metadata and a reason. Throws
+// ApiError for more than is left of it.
 Object& MakeRefund(World& w, Object& charge, int64_t amount, const Json& params);
 // What the bank says of it later: `status` is succeeded (of a pending one) or failed (with a reason; the charge has the
 // amount back). Throws ApiError for anything else.

@@ -98,6 +98,9 @@ TEST(MoneyBack, APaidInvoiceIsCreditedByARefund) {
   EXPECT_EQ(Str(old, "refund"), refund);
   EXPECT_FALSE(old.contains("refunds"));
   EXPECT_EQ(bench.Post("/v1/credit_notes/" + id + "/void").status, 400) << "of open invoices only";
+  bench.Post("/v1/refunds", "charge=" + paid.charge);
+  EXPECT_EQ(bench.Post("/v1/credit_notes", "invoice=" + paid.invoice + "&amount=1&refund_amount=1").Code(),
+            "charge_already_refunded");
   bench.Post("/v1/credit_notes/" + id, "memo=very+late");
   EXPECT_EQ(bench.EventTypes(id), (Types{"credit_note.created", "credit_note.updated"}));
   EXPECT_EQ(bench.Get("/v1/credit_notes?invoice=" + paid.invoice).json["data"].size(), 1u);

@@ -9,6 +9,10 @@
 namespace stripesim {
 namespace {
 
+int64_t LeftToRefund(const Object& charge) {
+  return Int(charge.json, "amount_captured") - Int(charge.json, "amount_refunded");
+}
+
 // The charge that a request means.
 Object& ChargeToRefund(World& w, const Json& params) {
   std::string charge_id = Str(params, "charge");
@@ -26,12 +30,11 @@ Object& ChargeToRefund(World& w, const Json& params) {
   return Require(w, "charge", charge_id, "charge");
 }
 
-int64_t Refundable(const Object& charge, const Json& params) {
-  const int64_t left = Int(charge.json, "amount_captured") - Int(charge.json, "amount_refunded");
+void RefuseMoreThanIsLeft(const Object& charge, int64_t amount) {
+  const int64_t left = LeftToRefund(charge);
   if (left == 0) {
     throw Refused("Charge " + charge.id + " has already been refunded.", "", "charge_already_refunded");
   }
-  const int64_t amount = Int(params, "amount", left);
   if (amount < 1) {
     throw Invalid("parameter_invalid_integer", "amount", "This value must be greater than or equal to 1.");
   }
@@ -40,7 +43,6 @@ int64_t Refundable(const Object& charge, const Json& params) {
                       std::to_string(left) + ")",
                   "amount");
   }
-  return amount;
 }
 
 void SetRefunded(Object& charge, int64_t amount) {
@@ -51,6 +53,7 @@ void SetRefunded(Object& charge, int64_t amount) {
 }  // namespace
 
 Object& MakeRefund(World& w, Object& charge, int64_t amount, const Json& params) {
+  RefuseMoreThanIsLeft(charge, amount);
   Json refund = NewObject(w, "refund");
   refund["amount"] = amount;
   refund["balance_transaction"] = w.ids.Make("txn_3", 23);
@@ -108,7 +111,7 @@ void SettleRefund(World& w, Object& refund, const std::string& status, const std
 
 Json CreateRefund(Call& call) {
   Object& charge = ChargeToRefund(call.w, call.p);
-  return MakeRefund(call.w, charge, Refundable(charge, call.p), call.p).json;
+  return MakeRefund(call.w, charge, Int(call.p, "amount", LeftToRefund(charge)), call.p).json;
 }
 
 Json GetRefund(Call& call) { return Require(call.w, "refund", call.ids[0]).json; }
