@@ -13,5 +13,3 @@ ALTER TABLE billing.webhook_events
 ALTER TABLE billing.webhook_events NO FORCE ROW LEVEL SECURITY;
 UPDATE billing.webhook_events SET first_processed_at = processed_at WHERE status = 'processed';
 ALTER TABLE billing.webhook_events FORCE ROW LEVEL SECURITY;
-ALTER TABLE billing.webhook_events ADD CONSTRAINT webhook_events_first_processed_check CHECK (
-  status <> 'processed' OR first_processed_at IS NOT NULL);

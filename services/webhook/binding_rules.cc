@@ -86,10 +86,11 @@ bool NeedsNoLink(Owner owner, const EventKeys& keys, const Found& found) {
 // Why the event contradicts what is stored; null if it doesn't.
 const char* Contradiction(const EventKeys& keys, const Found& found, const Named& named, std::string_view env) {
   if (!named.agree) return "stored_entities_differ";
-  if (keys.bound_entity_id.has_value()) return nullptr;
+  // An operator's word stands above what metadata say of the entity, not above what is stored.
+  const bool bound = keys.bound_entity_id.has_value();
   const provider::Correlation& said = keys.correlation;
-  if (said.entity_id.has_value() && *said.entity_id != named.entity_id) return "metadata_entity_differs";
-  if (said.env.has_value() && *said.env != env) return "metadata_env_differs";
+  if (!bound && said.entity_id.has_value() && *said.entity_id != named.entity_id) return "metadata_entity_differs";
+  if (!bound && said.env.has_value() && *said.env != env) return "metadata_env_differs";
   if (found.session && Differ(said.operation_key, found.session->operation_key)) return "session_operation_differs";
   if (found.session_of_operation && Differ(keys.session_id, found.session_of_operation->session_id)) {
     return "operation_session_differs";
@@ -105,7 +106,7 @@ const char* Contradiction(const EventKeys& keys, const Found& found, const Named
       Differ(keys.customer_id, found.operation->live_customer_id)) {
     return "operation_customer_differs";
   }
-  if (found.operation && Differ(said.item_code, found.operation->item_code)) return "operation_item_differs";
+  if (!bound && found.operation && Differ(said.item_code, found.operation->item_code)) return "operation_item_differs";
   return nullptr;
 }
 

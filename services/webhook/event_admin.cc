@@ -17,6 +17,7 @@ constexpr absl::Duration kLease = absl::Seconds(30);
 // What takes a dry run back: an error that isn't one.
 constexpr char kTakenBack[] = "dry run";
 constexpr char kHeldByAWorker[] = "a worker is at it";
+constexpr char kUnreadable[] = "its payload is scrubbed or can't be read any more";
 
 bool MayBind(Disposition status) { return status == Disposition::kParked || status == Disposition::kQuarantined; }
 bool MayDismiss(Disposition status) {
@@ -62,10 +63,11 @@ absl::StatusOr<ReplayPage> EventAdmin::Replay(const std::string& actor, const Ev
   replayed.next_page_token = page.next_page_token;
   for (const EventRow& event : page.events) {
     auto one = Apply(event.provider_event_id, {actor, audit::kEventReplayed, std::nullopt, dry_run});
-    if (!one.ok() && ReasonOf(one.status()) == Reason::FAILURE_REASON_LEASE_LOST) {
+    const Reason why = ReasonOf(one.status());
+    if (why == Reason::FAILURE_REASON_LEASE_LOST || why == Reason::FAILURE_REASON_WEBHOOK_PAYLOAD_MALFORMED) {
       Replayed left{event.provider_event_id, event.status, {}};
       left.result.disposition = ParseDisposition(event.status).value_or(Disposition::kPending);
-      left.result.reason = kHeldByAWorker;
+      left.result.reason = why == Reason::FAILURE_REASON_LEASE_LOST ? kHeldByAWorker : kUnreadable;
       replayed.events.push_back(std::move(left));
       continue;
     }
@@ -91,7 +93,10 @@ absl::StatusOr<Replayed> EventAdmin::Apply(const std::string& provider_event_id,
       replayed.status_before = std::string(NameOf(leased.status));
       ASSIGN_OR_RETURN(outcome, ApplyIn(tx, leased, action, events, failure));
       RETURN_IF_ERROR(tx.Flush());
-      return action.dry_run ? absl::CancelledError(kTakenBack) : absl::OkStatus();
+      // What is applied stays so: an event that would be less than that now (its object must be fetched, or it is bound
+      // to nobody any more) is left as it is.
+      const bool less = leased.ref.processed_before && outcome.results.at(0).disposition != Disposition::kProcessed;
+      return action.dry_run || less ? absl::CancelledError(kTakenBack) : absl::OkStatus();
     });
   };
   absl::Status status = run(nullptr);
@@ -99,10 +104,15 @@ absl::StatusOr<Replayed> EventAdmin::Apply(const std::string& provider_event_id,
     const std::string failure = DataErrorReason(status);
     status = run(&failure);
   }
-  const bool taken_back = action.dry_run && absl::IsCancelled(status);
+  const bool taken_back = absl::IsCancelled(status);
   if (!status.ok() && !taken_back) return status;
   replayed.result = outcome.results.at(0);
-  if (!action.dry_run) deps_.service.Publish(events, outcome);
+  if (!taken_back) {
+    deps_.service.Publish(events, outcome);
+  } else if (!action.dry_run) {
+    replayed.result.reason = absl::StrCat("left as it is: ", replayed.result.reason);
+    replayed.result.disposition = Disposition::kProcessed;
+  }
   return replayed;
 }
 
@@ -110,6 +120,7 @@ absl::StatusOr<BatchOutcome> EventAdmin::ApplyIn(db::Tx& tx, const LeasedEvent& 
                                                  std::vector<Incoming>& events, const std::string* failure) {
   Incoming incoming;
   incoming.stored = leased.ref;
+  incoming.stored->attempts = 0;  // a new budget
   incoming.payload = leased.payload;
   incoming.trace = telemetry::CallScope::Current();
   if (action.bind_to.has_value()) {
@@ -121,8 +132,7 @@ absl::StatusOr<BatchOutcome> EventAdmin::ApplyIn(db::Tx& tx, const LeasedEvent& 
   }
   auto event = deps_.source.Read(incoming.payload);
   if (!event.ok()) {
-    return Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT, "the event's payload is scrubbed or can't be read any more",
-                {{"field", "provider_event_id"}});
+    return Fail(Reason::FAILURE_REASON_WEBHOOK_PAYLOAD_MALFORMED, kUnreadable);
   }
   incoming.event = *std::move(event);
   const std::string event_id = incoming.event.id;

@@ -31,7 +31,8 @@ absl::StatusOr<std::vector<EventRow>> FindEvents(db::Tx& tx, std::string_view en
       AND ($3::text[] IS NULL OR e.status = ANY ($3::text[]))
       AND ($4::text IS NULL OR starts_with(e.type, $4::text))
       AND ($5::uuid IS NULL OR e.entity_id = $5::uuid OR e.bound_entity_id = $5::uuid)
-      AND ($6::text IS NULL OR e.provider_event_id = $6::text)
+      AND ($6::text IS NULL OR e.id = (SELECT k.event_id FROM billing.webhook_event_keys k
+                                       WHERE k.provider = $2 AND k.provider_event_id = $6::text))
       AND ($7::text IS NULL OR e.provider_customer_id = $7::text)
       AND ($8::text IS NULL OR e.object_id = $8::text)
       AND ($9::timestamptz IS NULL OR e.received_at >= $9::timestamptz)

@@ -186,7 +186,7 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view e
     FROM due
     WHERE e.id = due.id AND e.received_at = due.received_at
     RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload, e.bound_entity_id,
-              e.first_processed_at IS NOT NULL
+              e.first_processed_at IS NOT NULL OR e.processed_at IS NOT NULL
   )sql",
                                                   {env, provider, owner, Param::Interval(lease), limit}));
   return ReadLeased(rows);
@@ -214,7 +214,7 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_vie
     FROM linked
     WHERE e.id = linked.id AND e.received_at = linked.received_at
     RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload, e.bound_entity_id,
-              e.first_processed_at IS NOT NULL
+              e.first_processed_at IS NOT NULL OR e.processed_at IS NOT NULL
   )sql",
                                                   {env, provider, owner, Param::Interval(lease), limit}));
   return ReadLeased(rows);
@@ -230,7 +230,7 @@ absl::StatusOr<LeasedEvent> LeaseForOperator(db::Tx& tx, std::string_view env, s
     WHERE k.provider = $2 AND k.provider_event_id = $3 AND e.id = k.event_id AND e.received_at = k.received_at AND e.env = $1
       AND (e.lease_until IS NULL OR e.lease_until <= billing.now())
     RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload, e.bound_entity_id,
-              e.first_processed_at IS NOT NULL
+              e.first_processed_at IS NOT NULL OR e.processed_at IS NOT NULL
   )sql",
                                                   {env, provider, provider_event_id, owner, Param::Interval(lease)}));
   if (!rows.empty()) return std::move(ReadLeased(rows)[0]);

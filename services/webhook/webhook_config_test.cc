@@ -47,7 +47,7 @@ TEST(WebhookConfigTest, ReadsWhatIsGiven) {
   EXPECT_EQ(read.batch.env, "test");
   EXPECT_EQ(read.batch.provider, "stripe");
   EXPECT_FALSE(read.batch.livemode);
-  EXPECT_EQ(read.batcher.committers, 4);
+  EXPECT_EQ(read.batcher.committers, 2);
   EXPECT_EQ(read.batcher.max_batch_events, 64u);
   EXPECT_EQ(read.worker.owner, "me");
 }

@@ -96,6 +96,33 @@ TEST_F(WebhookAdminTest, AReplayRepairsWhatWasLost) {
   EXPECT_EQ(AuditCount("BILLING_PROJECTION_REFRESHED"), "1") << "what it changed after all is told";
 }
 
+TEST_F(WebhookAdminTest, WhatIsAppliedStaysSoWhateverAReplayWouldMakeOfIt) {
+  replica_.provider.Has("subscription", "sub_1", Subscription("sub_1", "cus_1", "active"), 10);
+  const json thin = {{"id", "evt_thin"},
+                     {"object", "v2.core.event"},
+                     {"type", "v1.customer.subscription.updated"},
+                     {"livemode", false},
+                     {"created", "2026-09-21T14:13:25.000Z"},
+                     {"related_object", {{"id", "sub_1"}, {"type", "subscription"}}}};
+  EXPECT_EQ(Deliver(thin), "pending needs_fetch");
+  replica_.worker.RunOnce();
+  Deliver(Event("evt_2", "invoice.paid", 5, Invoice("in_1", "cus_1", "paid", "")));
+  database_.Admin("UPDATE billing.webhook_events SET payload = NULL WHERE provider_event_id = 'evt_2'");
+  EXPECT_EQ(Replay({.statuses = {"processed"}}),
+            (std::vector<std::string>{"evt_2 processed -> processed its payload is scrubbed or can't be read any more ",
+                                      "evt_thin processed -> processed left as it is: needs_fetch "}));
+  EXPECT_EQ(EventStatus("evt_thin"), "processed");
+  EXPECT_EQ(AuditCount("BILLING_WEBHOOK_PROCESSED"), "2");
+}
+
+TEST_F(WebhookAdminTest, AReplayGivesADeadEventANewBudget) {
+  const json odd = Event("evt_1", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "dormant"));
+  EXPECT_EQ(Deliver(odd), "failed unknown_status");
+  database_.Admin("UPDATE billing.webhook_events SET status = 'dead', attempts = 3");
+  EXPECT_EQ(Replay({.statuses = {"dead"}}), std::vector<std::string>{"evt_1 dead -> failed unknown_status "});
+  EXPECT_EQ(Value("SELECT attempts::text FROM billing.webhook_events"), "1");
+}
+
 TEST_F(WebhookAdminTest, ADryRunTellsWhatWouldBeAndChangesNothing) {
   DeliverOddOnes();
   database_.LinkCustomer(database_.AddWorkspace("later"), "cus_7");
