@@ -3,6 +3,7 @@
 #include "common/status/status.h"
 #include "common/stripe/event_reader.h"
 #include "common/stripe/object_readers.h"
+#include "common/telemetry/card_numbers.h"
 
 namespace billmesh::stripe {
 
@@ -25,7 +26,10 @@ absl::StatusOr<provider::Event> StripeEventSource::Read(std::string_view body) c
 
 absl::StatusOr<provider::Object> StripeEventSource::ReadObject(std::string_view kind,
                                                                std::string_view object_json) const {
-  return stripe::ReadObject(kind, object_json);
+  // What is fetched passes nothing that an event wouldn't (PRT-6).
+  std::string masked(object_json);
+  telemetry::MaskCardNumbers(masked);
+  return stripe::ReadObject(kind, masked);
 }
 
 }  // namespace billmesh::stripe

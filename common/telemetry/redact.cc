@@ -6,13 +6,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "common/status/strings.h"
+#include "common/telemetry/card_numbers.h"
 
 namespace billmesh::telemetry {
 namespace {
 
-constexpr size_t kMinCardDigits = 13, kMaxCardDigits = 19;
 constexpr size_t kMaxUrlUser = 256;
-constexpr size_t kMinHashLength = 32;  // ids and hashes in hex have long runs of digits by chance
 
 bool IsWord(char c) { return absl::ascii_isalnum(c) || c == '_'; }
 bool IsTokenChar(char c) { return IsWord(c) || c == '-'; }
@@ -71,49 +70,9 @@ size_t FindUrlPassword(std::string_view text, size_t i) {
   return end != std::string_view::npos && end > i && text[end] == '@' ? end : i;
 }
 
-bool PassesLuhn(std::string_view digits) {
-  int sum = 0;
-  bool twice = false;
-  for (auto it = digits.rbegin(); it != digits.rend(); ++it, twice = !twice) {
-    const int d = (*it - '0') * (twice ? 2 : 1);
-    sum += d > 9 ? d - 9 : d;
-  }
-  return sum % 10 == 0;
-}
-
-// No card number starts with 0 or 1 (today's times in milliseconds do).
-bool IsCardNumber(std::string_view digits) {
-  return digits.size() >= kMinCardDigits && digits.size() <= kMaxCardDigits && digits[0] >= '2' && PassesLuhn(digits);
-}
-
-// Whether [begin, end) lies in a word that is a long lower-case hex string.
-bool InHash(std::string_view text, size_t begin, size_t end) {
-  while (begin > 0 && absl::ascii_isalnum(text[begin - 1])) --begin;
-  while (end < text.size() && absl::ascii_isalnum(text[end])) ++end;
-  return end - begin >= kMinHashLength && std::all_of(text.begin() + begin, text.begin() + end, [](char c) {
-           return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
-         });
-}
-
 size_t FindCard(std::string_view text, size_t i) {
-  auto is_digit = [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); };
-  if (!is_digit(text[i]) || (i > 0 && is_digit(text[i - 1]))) return i;
-  size_t end = SkipWhile(text, i, is_digit);
-  std::string digits(text.substr(i, end - i));
-  if (IsCardNumber(digits)) return InHash(text, i, end) ? i : end;
-  // In groups, as printed on cards: 4 digits, then groups of 3 to 7, one separator throughout.
-  if (digits.size() != 4 || end >= text.size() || (text[end] != ' ' && text[end] != '-')) return i;
-  const char separator = text[end];
-  size_t found = i;
-  while (end < text.size() && text[end] == separator) {
-    const size_t next = SkipWhile(text, end + 1, is_digit);
-    const size_t length = next - (end + 1);
-    if (length < 3 || length > 7 || digits.size() + length > kMaxCardDigits) break;
-    digits.append(text.substr(end + 1, length));
-    end = next;
-    if (IsCardNumber(digits)) found = end;
-  }
-  return found;
+  const auto is_digit = [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); };
+  return is_digit(text[i]) && !(i > 0 && is_digit(text[i - 1])) ? FindCardNumber(text, i) : i;
 }
 
 constexpr std::array kFinders = {FindKey, FindJwt, FindUrlPassword, FindCard};

@@ -10,7 +10,7 @@ namespace billmesh::telemetry {
 inline constexpr std::string_view kRedacted = "[redacted]";
 
 // The text with what looks secret masked: provider keys and webhook secrets (sk_…, rk_…, whsec_…), JSON web tokens,
-// passwords in URLs, and card numbers (13 to 19 digits that satisfy Luhn's check, together or in groups).
+// passwords in URLs, and card numbers (card_numbers.h).
 std::string Redact(std::string_view text);
 
 // Whether a field of this name is never printed, whatever its value ("authorization", "password").

@@ -28,7 +28,7 @@ struct FetchedForEvent {
 // An event on its way in.
 struct Incoming {
   provider::Event event;
-  std::string payload;                 // the exact bytes
+  std::string payload;                 // the exact bytes, card numbers masked
   std::optional<StoredRef> stored;     // set for one that is stored and leased already
   telemetry::TraceContext trace = {};  // of the call that brought it, or a fresh one of the worker's
   std::optional<FetchedForEvent> fetched = {};

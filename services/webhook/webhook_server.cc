@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "common/telemetry/card_numbers.h"
 #include "services/webhook/webhook_metrics.h"
 
 namespace billmesh::webhook {
@@ -60,7 +61,7 @@ class Countdown {
 
 }  // namespace
 
-absl::StatusOr<provider::Event> WebhookServer::Check(const pb::Delivery& request) {
+absl::StatusOr<WebhookServer::Checked> WebhookServer::Check(const pb::Delivery& request) {
   if (request.provider() != deps_.source.name()) {
     return Fail(Reason::FAILURE_REASON_NOT_FOUND, "no such provider", {{"what", "provider"}});
   }
@@ -74,7 +75,10 @@ absl::StatusOr<provider::Event> WebhookServer::Check(const pb::Delivery& request
     return verified.status();
   }
   SetClockSkew(verified->skew);
-  ASSIGN_OR_RETURN(provider::Event event, deps_.source.Read(request.body()));
+  // Read from what is stored, so that a replay projects the same (PRT-6).
+  std::string payload = request.body();
+  telemetry::MaskCardNumbers(payload);
+  ASSIGN_OR_RETURN(provider::Event event, deps_.source.Read(payload));
   // As the official client does: a secret is of one kind of endpoint.
   if (event.thin != verified->thin) {
     return Fail(Reason::FAILURE_REASON_WEBHOOK_PAYLOAD_MALFORMED,
@@ -82,7 +86,7 @@ absl::StatusOr<provider::Event> WebhookServer::Check(const pb::Delivery& request
                            : "not a thin notification, signed with the secret of an endpoint of those",
                 {{"cause", "other_kind_of_endpoint"}});
   }
-  return event;
+  return Checked{std::move(event), std::move(payload)};
 }
 
 grpc::ServerUnaryReactor* WebhookServer::IngestBatch(grpc::CallbackServerContext* context,
@@ -109,14 +113,14 @@ void WebhookServer::SubmitAll(const pb::IngestBatchRequest& request, pb::IngestB
     const pb::Delivery& delivery = request.deliveries(i);
     pb::DeliveryResult* const out = response.mutable_results(i);
     const telemetry::TraceContext trace = telemetry::ContinueTrace(delivery.request_id(), delivery.traceparent());
-    auto event = Check(delivery);
-    if (!event.ok()) {
-      Fill("", event.status(), *out);
+    auto checked = Check(delivery);
+    if (!checked.ok()) {
+      Fill("", checked.status(), *out);
       countdown->Ended();
       continue;
     }
-    const std::string event_id = event->id;
-    deliveries.push_back({{*std::move(event), delivery.body(), std::nullopt, trace},
+    const std::string event_id = checked->event.id;
+    deliveries.push_back({{std::move(checked->event), std::move(checked->payload), std::nullopt, trace},
                           call.deadline_monotonic,
                           [out, event_id, countdown](const absl::StatusOr<EventResult>& result) {
                             Fill(event_id, result, *out);

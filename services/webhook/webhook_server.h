@@ -30,9 +30,13 @@ class WebhookServer final : public billing::webhook::v1::WebhookService::Callbac
                                         const billing::webhook::v1::IngestBatchRequest* request,
                                         billing::webhook::v1::IngestBatchResponse* response) override;
 
+  struct Checked {
+    provider::Event event;  // as the payload says
+    std::string payload;    // the body with card numbers masked
+  };
   // What comes before the batch, in this order: size, signature, form. Nothing is stored when it fails. For the server
   // itself and for tests.
-  absl::StatusOr<provider::Event> Check(const billing::webhook::v1::Delivery& request);
+  absl::StatusOr<Checked> Check(const billing::webhook::v1::Delivery& request);
 
  private:
   void SubmitAll(const billing::webhook::v1::IngestBatchRequest& request,

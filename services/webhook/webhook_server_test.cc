@@ -45,9 +45,24 @@ class WebhookServerTest : public ::testing::Test {
 };
 
 TEST_F(WebhookServerTest, PassesWhatIsSignedAndAnEvent) {
-  const auto event = server_.Check(Delivery(kBody));
-  ASSERT_TRUE(event.ok()) << event.status();
-  EXPECT_EQ(event->id, "evt_1");
+  const auto checked = server_.Check(Delivery(kBody));
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_EQ(checked->event.id, "evt_1");
+  EXPECT_EQ(checked->payload, kBody) << "the exact bytes";
+}
+
+// PRT-6: after the signature is checked, and before anything is read.
+TEST_F(WebhookServerTest, MasksCardNumbersInWhatIsStoredAndRead) {
+  const auto checked = server_.Check(Delivery(
+      R"({"id": "evt_1", "object": "event", "created": 1, "livemode": false, "type": "plan.created",
+    "request": {"id": "req_1", "idempotency_key": "4242424242424242"},
+    "data": {"object": {"id": "price_1", "object": "plan", "amount": 4242424242424242}}})"));
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_EQ(checked->payload,
+            R"({"id": "evt_1", "object": "event", "created": 1, "livemode": false, "type": "plan.created",
+    "request": {"id": "req_1", "idempotency_key": "1000000000004242"},
+    "data": {"object": {"id": "price_1", "object": "plan", "amount": 1000000000004242}}})");
+  EXPECT_EQ(checked->event.idempotency_key, "1000000000004242");
 }
 
 TEST_F(WebhookServerTest, RefusesInTheOrderOfSizeSignatureForm) {
