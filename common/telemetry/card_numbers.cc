@@ -87,8 +87,8 @@ bool InHash(std::string_view text, size_t begin, size_t end) {
          std::all_of(word.begin(), word.end(), [](char c) { return IsDigit(c) || (c >= 'a' && c <= 'f'); });
 }
 
-// Whether [begin, end) lies in the random part of an id, "prefix_random". A text that merely puts a word before a number
-// isn't one: the random part has letters.
+// Whether [begin, end) lies in the random part of an id, "prefix_random". A text that merely puts a word before a
+// number isn't one: the random part has letters.
 bool InId(std::string_view text, size_t begin, size_t end) {
   const std::string_view id = Around(text, begin, end, IsWord);
   const auto bounds = [](char c) { return c == '"' || c == '/' || c == '?' || c == '#'; };
@@ -99,12 +99,19 @@ bool InId(std::string_view text, size_t begin, size_t end) {
   return std::any_of(id.begin() + random + 1, id.end(), [](char c) { return !IsDigit(c); });
 }
 
+// Whether the backslash at i begins an escape, and isn't the second half of an escaped one.
+bool BeginsEscape(std::string_view text, size_t i) {
+  size_t first = i;
+  while (first > 0 && text[first - 1] == '\\') --first;
+  return (i - first) % 2 == 0;
+}
+
 // Where the run of digits around `at` starts, not before `from`. The hex of an escape isn't a part of it.
 size_t RunStart(std::string_view text, size_t at, size_t from) {
   while (at > from && IsDigit(text[at - 1])) --at;
   for (size_t back = 2; back < kEscapeLength && back <= at; ++back) {
     const size_t escape = at - back;
-    if (text[escape] != '\\' || text[escape + 1] != 'u') continue;
+    if (text[escape] != '\\' || text[escape + 1] != 'u' || !BeginsEscape(text, escape)) continue;
     const size_t end = std::min(escape + kEscapeLength, text.size());
     if (std::all_of(text.begin() + escape + 2, text.begin() + end, IsHex)) return end;
   }
