@@ -33,7 +33,7 @@ class EventSource {
   // Reads a body. WEBHOOK_PAYLOAD_MALFORMED when it isn't an event of this provider.
   virtual absl::StatusOr<Event> Read(std::string_view body) const = 0;
   // Reads an object as an answer holds it. kind: object_format.h. INVALID_ARGUMENT naming the field, never a value,
-  // when it isn't such an object.
+  // when it isn't such an object. Card numbers in it are masked (PRT-6); Read takes a body in which they are already.
   virtual absl::StatusOr<Object> ReadObject(std::string_view kind, std::string_view object_json) const = 0;
 };
 
