@@ -118,7 +118,7 @@ absl::StatusOr<absl::Time> SignatureVerifier::Verify(std::string_view body, std:
       matched = matched || equal;
     }
   }
-  if (!matched) return Refuse("mismatch");
+  if (!matched) return Refuse(kSignatureMismatch);
   const absl::Time signed_at = absl::FromUnixSeconds(*parsed.seconds);
   // Whole seconds, as the official client counts: 300.9 s old is 300.
   if (absl::FromUnixSeconds(absl::ToUnixSeconds(now)) - signed_at > tolerance_) return Refuse("too_old");

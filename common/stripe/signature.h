@@ -21,6 +21,9 @@ inline constexpr size_t kMaxSignatures = 64;
 inline constexpr size_t kMaxSecrets = 16;
 inline constexpr absl::Duration kDefaultSignatureTolerance = absl::Seconds(300);
 
+// The cause of a refusal that another secret's verifier may not share.
+inline constexpr char kSignatureMismatch[] = "mismatch";
+
 // Verifies with any of several secrets, which can be replaced while in use (CFG-5). Thread safe.
 class SignatureVerifier {
  public:

@@ -3,6 +3,7 @@
 #include <future>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "billing/checkout/v1/checkout.pb.h"
 #include "billing/entitlements/v1/entitlements.pb.h"
 #include "billing/webhook/v1/webhook.pb.h"
@@ -10,6 +11,7 @@
 #include "common/auth/test_tokens.h"
 #include "common/auth/url_key_source.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
 #include "common/time/fake_clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -296,6 +298,31 @@ TEST_F(EdgeServerTest, RefusesDeliveriesBeforeForwardingThem) {
   EXPECT_TRUE(forwarder_.calls.empty());
   forwarder_.answer = OneStored();
   EXPECT_EQ(Deliver(std::string(kMaxWebhookBodyBytes, 'x')).status, 200) << "256 KiB are allowed";
+}
+
+TEST_F(EdgeServerTest, CountsTheSignaturesThatItRefusesByCause) {
+  const auto count = [](const std::string& series) {
+    const std::string metrics = "\n" + telemetry::RenderMetrics();
+    const size_t at = metrics.find("\n" + series + " ");
+    return at == std::string::npos ? 0 : std::stoi(metrics.substr(at + series.size() + 2));
+  };
+  const std::string guardrail = R"(billmesh_guardrail_total{code="BILLING_WEBHOOK_SIGNATURE_FAILURE"})";
+  struct {
+    const char* cause;
+    std::vector<std::pair<std::string, std::string>> headers;
+  } const cases[] = {
+      {"header_missing", {}},
+      {"header_repeated", {{"Stripe-Signature", "t=1,v1=a"}, {"stripe-signature", "t=1,v1=b"}}},
+      {"header_malformed", {{"Stripe-Signature", "t=1,v1=\xff"}}},
+  };
+  for (const auto& [cause, headers] : cases) {
+    const std::string series = absl::StrCat("billmesh_webhook_signature_failures_total{cause=\"", cause, "\"}");
+    const int before = count(series), guarded = count(guardrail);
+    const http::Response refused = Deliver("{}", headers);
+    EXPECT_EQ(json::parse(refused.body)["params"].value("cause", ""), cause);
+    EXPECT_EQ(count(series), before + 1) << cause;
+    EXPECT_EQ(count(guardrail), guarded + 1) << cause;
+  }
 }
 
 TEST_F(EdgeServerTest, DeliveriesAreNotLimitedInRate) {

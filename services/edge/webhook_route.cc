@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
 
 namespace billmesh::edge {
 namespace {
@@ -32,6 +33,14 @@ std::string OutcomeName(pb::EventOutcome outcome) {
   return absl::AsciiStrToLower(absl::StripPrefix(name, "EVENT_OUTCOME_"));
 }
 
+absl::Status RefuseSignature(const char* cause, const char* message) {
+  telemetry::GetCounter("billmesh_webhook_signature_failures_total", "Deliveries refused for their signature",
+                        {{"cause", cause}})
+      .Add();
+  telemetry::Guardrail(kSignatureFailure, {{"cause", cause}});
+  return Fail(Reason::FAILURE_REASON_WEBHOOK_SIGNATURE_INVALID, message, {{"cause", cause}});
+}
+
 }  // namespace
 
 absl::StatusOr<pb::Delivery> BuildDelivery(std::string_view provider_name, http::Request& request,
@@ -42,14 +51,16 @@ absl::StatusOr<pb::Delivery> BuildDelivery(std::string_view provider_name, http:
     return Fail(Reason::FAILURE_REASON_WEBHOOK_BODY_TOO_LARGE, "the body is over 256 KiB");
   }
   if (request.body.empty()) return Fail(Reason::FAILURE_REASON_WEBHOOK_BODY_MISSING, "the delivery has no body");
-  if (request.HeaderCount(provider->signature_header) != 1) {
-    return Fail(Reason::FAILURE_REASON_WEBHOOK_SIGNATURE_INVALID, "exactly one signature header is needed");
+  const int headers = request.HeaderCount(provider->signature_header);
+  if (headers != 1) {
+    return RefuseSignature(headers == 0 ? "header_missing" : "header_repeated",
+                           "exactly one signature header is needed");
   }
   const std::string_view signature = request.Header(provider->signature_header);
   // A proto string is UTF-8, and no genuine signature holds anything but printable ASCII.
   for (const char c : signature) {
     if (!absl::ascii_isprint(static_cast<unsigned char>(c))) {
-      return Fail(Reason::FAILURE_REASON_WEBHOOK_SIGNATURE_INVALID, "the signature header is malformed");
+      return RefuseSignature("header_malformed", "the signature header is malformed");
     }
   }
   pb::Delivery delivery;
