@@ -56,7 +56,8 @@ struct BatchSettings {
   int64_t max_attempts = 1;  // then it is dead
 };
 
-// For how long a parked event is looked at without being woken.
+// How soon a parked event is looked at again without being woken, the second time and on, and for how long.
+inline constexpr absl::Duration kFirstLook = absl::Seconds(1);
 inline constexpr absl::Duration kParkedLooks = absl::Hours(24);
 
 class EventBatch {
