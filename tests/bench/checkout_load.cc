@@ -88,9 +88,13 @@ struct Call {
   std::unique_ptr<grpc::ClientContext> context;
   SteadyClock::time_point due;
   double total_ms = 0;
-  bool repeats = false;
+  const Call* repeats = nullptr;  // the call whose key this one sends again
+  bool in_progress = false;       // the answer: the same request is being worked on
   std::string failure;
 };
+
+// Whether this call's answer took the provider's part. The daemon may see either of a purchase and its repeat first.
+bool AskedProvider(const Call& call) { return call.repeats == nullptr ? !call.in_progress : call.repeats->in_progress; }
 
 class Runner {
  public:
@@ -130,10 +134,10 @@ class Runner {
     stub_->async()->StartCheckout(
         call.context.get(), &call.request, &call.response, [this, &call](const grpc::Status& status) {
           call.total_ms = std::chrono::duration<double, std::milli>(SteadyClock::now() - call.due).count();
-          // A repeat may come while its purchase still runs: that is an answer too.
-          const bool running = call.repeats && status.error_code() == grpc::StatusCode::ABORTED;
-          if (!status.ok() && !running) call.failure = status.error_message();
-          if (status.ok() && !call.repeats) ender_.Add(call.response.checkout_session_id());
+          // Whichever of a purchase and its repeat comes second may find the first still running: an answer too.
+          call.in_progress = options_.with_repeats && status.error_code() == grpc::StatusCode::ABORTED;
+          if (!status.ok() && !call.in_progress) call.failure = status.error_message();
+          if (status.ok()) ender_.Add(call.response.checkout_session_id());
           std::lock_guard lock(mutex_);
           --active_;
           room_.notify_all();
@@ -159,10 +163,10 @@ void Plan(std::vector<Call>& calls, const std::vector<std::string>& entity_ids, 
     size_t purchase = i / step;
     size_t buyer = purchase;
     if (options.with_repeats && i % 2 == 1) {
-      call.repeats = i >= behind;
+      if (i >= behind) call.repeats = &calls[i - behind];
       // Too early to repeat anything: a purchase of a buyer whose own turn is far.
-      purchase = call.repeats ? (i - behind) / step : calls.size() + i;
-      buyer = call.repeats ? purchase : i / step + entity_ids.size() / 2;
+      purchase = call.repeats != nullptr ? (i - behind) / step : calls.size() + i;
+      buyer = call.repeats != nullptr ? purchase : i / step + entity_ids.size() / 2;
     }
     call.request.mutable_entity()->set_entity_id(entity_ids[buyer % entity_ids.size()]);
     call.request.set_idempotency_key(absl::StrCat(round, "-", purchase));
@@ -223,13 +227,15 @@ CheckoutLoad RunCheckoutLoad(testing::Mesh& mesh, const rpc::TlsFiles& tls, cons
   std::vector<double> overheads;
   int64_t purchases = 0;
   for (const Call& call : runner.calls()) {
-    if (!call.failure.empty()) {
-      if (load.failed++ == 0) load.first_failure = call.failure;
+    std::string failure = call.failure;
+    if (call.in_progress && AskedProvider(call)) failure = "a purchase and its repeat each found the other running";
+    if (!failure.empty()) {
+      if (load.failed++ == 0) load.first_failure = failure;
       continue;
     }
     double overhead = call.total_ms;
-    if (!call.repeats) {
-      ++purchases;
+    if (call.repeats == nullptr) ++purchases;
+    if (AskedProvider(call)) {
       const auto at = provider_times.find(operation_keys.at(call.request.idempotency_key()));
       if (at != provider_times.end()) overhead -= at->second;
     }
