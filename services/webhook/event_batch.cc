@@ -14,16 +14,14 @@ namespace billmesh::webhook {
 EventBatch::EventBatch(const BatchSettings& settings, IdGenerator& ids, const std::vector<Incoming>& events)
     : settings_(settings), ids_(ids), events_(events), objects_(settings.env, settings.provider, ids) {}
 
-// A parked event is woken by what it waits for. Two transactions that don't see each other can miss that, so one that
-// waits for another object is looked at again at once, when both have ended as a rule; then, as every one that is still
-// parked after a look, ever more rarely, and for a day.
+// A parked event is woken by what it waits for. A wake-up passes over a row that somebody holds, so one that waits for
+// another object, or is still parked after it was woken, is looked at again too: ever more rarely, and for a day.
 std::optional<absl::Duration> EventBatch::ParkedDelay(const Work& work) const {
   const bool taken_up = work.incoming->stored.has_value();
   if (!taken_up && work.result.waits_for.empty()) return std::nullopt;
-  if (!taken_up) return absl::ZeroDuration();
-  const absl::Duration age = now_ - work.record.ref.received_at;
+  const absl::Duration age = taken_up ? now_ - work.record.ref.received_at : absl::ZeroDuration();
   if (age > kParkedLooks) return std::nullopt;
-  return std::clamp(age, kFirstLook, std::max(kFirstLook, settings_.backoff.max));
+  return std::clamp(age, settings_.backoff.base, settings_.backoff.max);
 }
 
 absl::StatusOr<BatchOutcome> EventBatch::Run(db::Tx& tx) {
@@ -149,7 +147,6 @@ void EventBatch::SettleAll() {
     }
     if (work.result.disposition == Disposition::kParked) {
       record.run_after_delay = ParkedDelay(work);
-      outcome_.has_due = outcome_.has_due || record.run_after_delay == absl::ZeroDuration();
       record.waits_for = work.result.waits_for;
     }
     record.disposition = work.result.disposition;

@@ -56,8 +56,7 @@ struct BatchSettings {
   int64_t max_attempts = 1;  // then it is dead
 };
 
-// How soon a parked event is looked at again without being woken, the second time and on, and for how long.
-inline constexpr absl::Duration kFirstLook = absl::Seconds(1);
+// For how long a parked event is looked at without being woken.
 inline constexpr absl::Duration kParkedLooks = absl::Hours(24);
 
 class EventBatch {

@@ -78,7 +78,20 @@ absl::Status ObjectBatch::Apply(db::Tx& tx) {
   return absl::OkStatus();
 }
 
+// A child that comes before its parent's transaction has ended must see the parent, or be seen by it: whoever names the
+// same payment or invoice takes turns. Before the entities are locked, everywhere, so that nobody waits in a circle.
+void ObjectBatch::TakeTurns(db::Tx& tx) const {
+  std::vector<std::string> ids;
+  for (const Item& item : items_) {
+    if (item.owner != Owner::kPayments && item.owner != Owner::kInvoices) continue;
+    if (item.keys.payment_id.has_value()) ids.push_back(*item.keys.payment_id);
+    if (item.keys.invoice_id.has_value()) ids.push_back(*item.keys.invoice_id);
+  }
+  LockObjects(tx, provider_, ids);
+}
+
 absl::Status ObjectBatch::Bind(db::Tx& tx) {
+  TakeTurns(tx);
   EvidenceQuery query;
   for (const Item& item : items_) query.Add(item.keys);
   ASSIGN_OR_RETURN(evidence_, LoadEvidence(tx, provider_, env_, query));

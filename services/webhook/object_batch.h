@@ -52,6 +52,7 @@ class ObjectBatch {
   std::vector<std::string> entity_ids() const;
 
  private:
+  void TakeTurns(db::Tx& tx) const;
   absl::Status Bind(db::Tx& tx);
   absl::Status Load(db::Tx& tx);
   Applied ApplyOne(const Item& item, EntityState& state);

@@ -306,6 +306,16 @@ absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std
   return evidence;
 }
 
+void LockObjects(db::Tx& tx, std::string_view provider, const std::vector<std::string>& object_ids) {
+  if (object_ids.empty()) return;
+  // In one order, as every caller's. Objects that share a hash share a lock: one waits for nothing then, no more.
+  tx.Queue(R"sql(
+    SELECT pg_advisory_xact_lock(hashtext('billmesh.object'), o.key)
+    FROM (SELECT DISTINCT hashtext($1 || ' ' || id) AS key FROM unnest($2::text[]) id ORDER BY key) o
+  )sql",
+           {provider, Param::TextArray(object_ids)});
+}
+
 void LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids) {
   if (entity_ids.empty()) return;
   tx.Queue("SELECT e.id FROM billing.entities e WHERE e.id = ANY ($1::uuid[]) ORDER BY e.id FOR NO KEY UPDATE",

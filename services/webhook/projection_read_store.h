@@ -31,6 +31,10 @@ struct EvidenceQuery {
 absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std::string_view env,
                                       const EvidenceQuery& query);
 
+// Until this transaction ends, no other that names one of these objects of the provider's goes on from here: what it reads
+// in later statements is all that they wrote. Objects that aren't stored yet are locked too. Queued.
+void LockObjects(db::Tx& tx, std::string_view provider, const std::vector<std::string>& object_ids);
+
 // Locks the entities' rows FOR NO KEY UPDATE, in the order of their ids: from here on the caller is their only writer.
 // What they guard must be read by a later statement. Queued: it is done with the next statement that is run.
 void LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids);

@@ -1,6 +1,8 @@
 // Payments, what becomes of them, customers and payment methods, from events in Stripe's words, on a real PostgreSQL.
 #include <algorithm>
+#include <atomic>
 #include <numeric>
+#include <thread>
 
 #include "common/telemetry/metrics.h"
 #include "services/webhook/webhook_metrics.h"
@@ -110,6 +112,15 @@ class WebhookPaymentsTest : public WebhookTest {
       FROM billing.payments
     )sql");
   }
+  int WaitingTransactions() {
+    return std::stoi(Value(R"sql(
+      SELECT count(DISTINCT w.pid)::text
+      FROM pg_locks w
+      JOIN pg_locks h ON h.pid = w.pid AND h.relation = 'billing.webhook_event_keys'::regclass
+        AND h.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      WHERE NOT w.granted
+    )sql"));
+  }
   static int Disputes() {
     const std::string series = absl::StrCat("billmesh_guardrail_total{code=\"", kDisputeOpened, "\"} ");
     const std::string metrics = telemetry::RenderMetrics();
@@ -207,6 +218,35 @@ TEST_F(WebhookPaymentsTest, AWakeUpThatWasMissedIsMadeGoodByTime) {
   replica_.worker.RunOnce();
   EXPECT_EQ(EventStatus("evt_1"), "parked nothing_stored_matches");
   database_.SetClockOffset(absl::Seconds(11));
+  replica_.worker.RunOnce();
+  EXPECT_EQ(EventStatus("evt_1"), "processed");
+}
+
+// A child is decided on before its parent's transaction has ended, and neither sees the other's row.
+TEST_F(WebhookPaymentsTest, TransactionsThatOverlapDontMissEachOther) {
+  const std::string other = database_.AddWorkspace("other");
+  database_.LinkCustomer(other, "cus_2");
+  database_.Admin("BEGIN");
+  database_.Admin("SELECT 1 FROM billing.entities WHERE id = $1 FOR UPDATE", {other});
+  std::vector<std::string> early;
+  std::thread child([&] {
+    early = DeliverBatch({Event("evt_1", "refund.created", 5, Refund("re_1", "pi_1", "succeeded")),
+                          Event("evt_2", "customer.updated", 1, Customer("cus_2", nullptr))});
+  });
+  const bool decided = testing::WaitUntil([&] { return WaitingTransactions() == 1; });
+  Replica parents{database_, "replica-2"};
+  std::atomic<bool> ended = false;
+  std::thread parent([&] {
+    Deliver(Event("evt_3", "charge.succeeded", 2, Charge("ch_1", "pi_1", "cus_1", "succeeded")), parents);
+    ended = true;
+  });
+  testing::WaitUntil([&] { return ended || WaitingTransactions() == 2; });
+  database_.Admin("COMMIT");
+  child.join();
+  parent.join();
+  EXPECT_TRUE(decided);
+  EXPECT_EQ(early, (std::vector<std::string>{"parked nothing_stored_matches", "processed"}));
+  EXPECT_TRUE(parents.notifier.TakeWoken());
   replica_.worker.RunOnce();
   EXPECT_EQ(EventStatus("evt_1"), "processed");
 }
