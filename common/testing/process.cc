@@ -13,6 +13,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
+#include <random>
+#include <set>
 #include <thread>
 
 namespace billmesh::testing {
@@ -139,18 +142,37 @@ CommandResult RunCommand(const std::vector<std::string>& argv, const std::map<st
   return result;
 }
 
-int FreePort() {
+namespace {
+
+// Below those that the system gives to outgoing connections, so that none of them takes a port between our asking and its
+// use, and beside those that the scripts take (deploy/local/lib/ports.sh).
+constexpr int kFirstPort = 30'000, kLastPort = 32'767, kMaxTries = 1000;
+
+bool CanListenOn(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    Die("no free port");
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  const bool free = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+                    bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  if (fd >= 0) close(fd);
+  return free;
+}
+
+}  // namespace
+
+int FreePort() {
+  static std::mutex mutex;
+  static std::mt19937 chance{std::random_device{}()};
+  static std::set<int> given;
+  const std::lock_guard lock(mutex);
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    const int port = std::uniform_int_distribution<int>(kFirstPort, kLastPort)(chance);
+    if (given.count(port) == 0 && CanListenOn(port)) return *given.insert(port).first;
   }
-  close(fd);
-  return ntohs(address.sin_port);
+  Die("no free port");
 }
 
 std::string RequiredEnv(const char* name) {

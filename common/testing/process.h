@@ -43,7 +43,7 @@ struct CommandResult {
 CommandResult RunCommand(const std::vector<std::string>& argv, const std::map<std::string, std::string>& environment,
                          absl::Duration limit = absl::Seconds(60));
 
-// A TCP port of 127.0.0.1 that nobody listens on at the moment.
+// A TCP port of 127.0.0.1 that nobody listens on at the moment; never the same twice in one process. Thread safe.
 int FreePort();
 
 // An environment variable that tests/run sets; aborts with a clear line without it.
