@@ -54,7 +54,7 @@ std::vector<Outcome> ConvergenceWorld::Run(const Life& life, const std::vector<D
   while (!std::all_of(tenants_.begin(), tenants_.end(), done)) Round(chance);
   Quiesce();
   NoteStuckEvents();
-  auto projections = ReadProjections(database_);
+  auto projections = ReadProjections([this](const std::string& sql) { return database_.Admin(sql.c_str()); });
   std::vector<Outcome> outcomes;
   for (Tenant& tenant : tenants_) {
     Outcome outcome;

@@ -13,6 +13,26 @@ namespace billmesh::convergence {
 enum class Shape { kPinned, kOld };
 inline constexpr int kShapes = 2;
 
+// How the objects of a kind are retrieved from the provider, and what we call the kind.
+struct Retrieval {
+  const char* object;  // Stripe's word
+  const char* path;
+  const char* kind;  // ours
+};
+inline constexpr Retrieval kRetrievals[] = {
+    {"customer", "/v1/customers/", "customer"},
+    {"checkout.session", "/v1/checkout/sessions/", "checkout_session"},
+    {"subscription", "/v1/subscriptions/", "subscription"},
+    {"invoice", "/v1/invoices/", "invoice"},
+    {"payment_intent", "/v1/payment_intents/", "payment"},
+    {"charge", "/v1/charges/", "charge"},
+    {"refund", "/v1/refunds/", "refund"},
+    {"dispute", "/v1/disputes/", "dispute"},
+    {"credit_note", "/v1/credit_notes/", "credit_note"},
+    {"invoice_payment", "/v1/invoice_payments/", "invoice_payment"},
+    {"payment_method", "/v1/payment_methods/", "payment_method"},
+};
+
 // Stands for the entity's id wherever the metadata carry it.
 inline constexpr char kEntityPlaceholder[] = "0e0e0e0e-0e0e-4e0e-8e0e-0e0e0e0e0e0e";
 
@@ -57,6 +77,7 @@ struct Life {
   uint64_t seed = 0;
   std::vector<std::string> script;  // what was done, for people
   std::string customer_id;
+  std::string plan = "pro/1";  // code and version of what its checkouts buy
   std::vector<LifeOperation> operations;
   std::vector<LifeEvent> events;        // as they happened
   std::vector<LifeSnapshot> snapshots;  // taken meanwhile

@@ -16,26 +16,6 @@ constexpr int kMinActions = 4, kMaxActions = 14;
 // Long enough for the last page to expire, whatever happened before.
 constexpr int64_t kLastDaysS = 2 * kDayS;
 
-// How the objects of a kind are retrieved, and what we call the kind.
-struct Retrieval {
-  const char* object;  // Stripe's word
-  const char* path;
-  const char* kind;  // ours
-};
-constexpr Retrieval kRetrievals[] = {
-    {"customer", "/v1/customers/", "customer"},
-    {"checkout.session", "/v1/checkout/sessions/", "checkout_session"},
-    {"subscription", "/v1/subscriptions/", "subscription"},
-    {"invoice", "/v1/invoices/", "invoice"},
-    {"payment_intent", "/v1/payment_intents/", "payment"},
-    {"charge", "/v1/charges/", "charge"},
-    {"refund", "/v1/refunds/", "refund"},
-    {"dispute", "/v1/disputes/", "dispute"},
-    {"credit_note", "/v1/credit_notes/", "credit_note"},
-    {"invoice_payment", "/v1/invoice_payments/", "invoice_payment"},
-    {"payment_method", "/v1/payment_methods/", "payment_method"},
-};
-
 stripesim::Options OptionsFor(uint64_t seed) {
   stripesim::Options options;
   options.seed = seed;

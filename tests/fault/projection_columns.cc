@@ -72,6 +72,8 @@ std::string SessionStatus(const Oracle& oracle, const Json& session) {
   return "completed_reconciled";
 }
 
+std::string Plan(const Oracle& oracle, const Json&) { return oracle.life().plan; }
+
 std::string PaidLate(const Oracle& oracle, const Json& session) {
   return EndedHere(oracle, session) && SayMember(session, "status") == "complete" ? "yes" : kNothing;
 }
@@ -137,7 +139,7 @@ ProjectedTable Sessions() {
            {"mode", "t.mode", Member("mode")},
            {"customer", "t.provider_customer_id", Member("customer")},
            {"subscription", "t.provider_subscription_id", Member("subscription")},
-           {"plan", "t.plan_code || '/' || t.plan_version", Always("pro/1")},
+           {"plan", "t.plan_code || '/' || t.plan_version", Plan},
            {"url", "t.url", Member("url")},
            {"expires_at", "extract(epoch FROM t.expires_at)::bigint", Member("expires_at")},
            {"paid_late", "CASE WHEN t.late_paid_at IS NOT NULL THEN 'yes' END", PaidLate}}};

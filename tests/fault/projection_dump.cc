@@ -35,10 +35,10 @@ std::string NameOf(const ProjectedTable& table, const std::string& id) { return 
 
 }  // namespace
 
-std::map<std::string, Projection> ReadProjections(testing::TestDatabase& database) {
+std::map<std::string, Projection> ReadProjections(const std::function<db::Result(const std::string& sql)>& query) {
   std::map<std::string, Projection> projections;
   for (const ProjectedTable& table : ProjectedTables()) {
-    const db::Result rows = database.Admin(QueryOf(table).c_str());
+    const db::Result rows = query(QueryOf(table));
     for (int n = 0; n < rows.size(); ++n) {
       ProjectedRow row{rows[n].Text(2), rows[n].Text(3)};
       // What a fetch wrote has a mark instead of an event's id, with a space in it.

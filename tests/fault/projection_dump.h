@@ -2,10 +2,11 @@
 // from the provider's own objects, straight from their JSON. One table of columns says both (projection_columns.h).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
-#include "common/testing/test_database.h"
+#include "common/db/result.h"
 #include "tests/fault/life.h"
 
 namespace billmesh::convergence {
@@ -20,8 +21,8 @@ struct ProjectedRow {
 // By table and the provider's id. Our own ids and times of writing aren't in it.
 using Projection = std::map<std::string, ProjectedRow>;
 
-// Of every entity, by its id.
-std::map<std::string, Projection> ReadProjections(testing::TestDatabase& database);
+// Of every entity, by its id. `query` runs a statement that sees every tenant's rows.
+std::map<std::string, Projection> ReadProjections(const std::function<db::Result(const std::string& sql)>& query);
 
 // What the projection of a tenant with this life must be, once it knows all.
 Projection Expected(const Life& life);
