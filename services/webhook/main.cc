@@ -47,12 +47,15 @@ int Run(const config::Config& config) {
 
   webhook::GrpcChangeNotifier notifier(rpc::MakeChannel(settings.entitlements_addr, daemon.tls()),
                                        settings.hint_timeout);
-  webhook::WebhookService service({.pool = daemon.pool(), .ids = daemon.ids(), .notifier = notifier}, settings.batch);
+  webhook::Suspects suspects(daemon.clock());
+  webhook::WebhookService service(
+      {.pool = daemon.pool(), .ids = daemon.ids(), .notifier = notifier, .suspects = suspects}, settings.batch);
   webhook::ProjectionService projection(
       {.pool = daemon.pool(), .ids = daemon.ids(), .notifier = notifier, .source = source}, settings.batch);
   webhook::IngestBatcher batcher(
       settings.batcher, daemon.clock(),
-      [&service](const std::vector<webhook::Incoming>& events) { return service.Apply(events); });
+      [&service](const std::vector<webhook::Incoming>& events) { return service.Apply(events); },
+      [&suspects](const provider::Event& event) { return suspects.Has(event); });
   webhook::EventWorker worker(
       {.pool = daemon.pool(), .clock = daemon.clock(), .service = service, .source = source, .fetcher = fetcher},
       settings.worker);
@@ -66,6 +69,9 @@ int Run(const config::Config& config) {
 
   telemetry::SetGaugeCallback("billmesh_webhook_queued", "Deliveries that wait for a batch", {},
                               [&batcher] { return static_cast<double>(batcher.queued()); });
+  telemetry::SetGaugeCallback("billmesh_webhook_suspects",
+                              "Customers and objects whose events run alone: the database refused some of them", {},
+                              [&suspects] { return static_cast<double>(suspects.size()); });
   notifier.OnWake(daemon.AddWorker("events", settings.worker_period, [&worker] { return worker.RunOnce(); }));
   daemon.AddWorker("event-stats", kStatsPeriod, [&worker] {
     worker.ReportStats();

@@ -11,6 +11,12 @@
 namespace billmesh::webhook {
 namespace {
 
+constexpr int kMaxConflicts = 2;  // of the events of a batch that run alone
+
+bool IsConflict(const absl::Status& status) {
+  return ReasonOf(status) == Reason::FAILURE_REASON_TRANSACTION_CONFLICT;
+}
+
 const char* GuardrailOf(Disposition disposition) {
   switch (disposition) {
     case Disposition::kQuarantined:
@@ -57,19 +63,28 @@ void TellOf(const provider::Event& event, const EventResult& result, const std::
 
 std::vector<absl::StatusOr<EventResult>> WebhookService::Apply(const std::vector<Incoming>& events) {
   auto outcome = Transact(events, nullptr);
-  if (!outcome.ok() && IsDataError(outcome.status())) {
-    if (events.size() == 1) {
+  if (!outcome.ok() && (IsDataError(outcome.status()) || IsConflict(outcome.status()))) {
+    if (events.size() > 1) return ApplyEachAlone(events);
+    deps_.suspects.Note(events.front().event);
+    if (IsDataError(outcome.status())) {
       const std::string reason = DataErrorReason(outcome.status());
       outcome = Transact(events, &reason);
-    } else {
-      std::vector<absl::StatusOr<EventResult>> answers;
-      for (const Incoming& event : events) answers.push_back(std::move(Apply({event})[0]));
-      return answers;
     }
   }
   if (!outcome.ok()) return std::vector<absl::StatusOr<EventResult>>(events.size(), outcome.status());
   Publish(events, *outcome);
   return std::vector<absl::StatusOr<EventResult>>(outcome->results.begin(), outcome->results.end());
+}
+
+// Each conflict has waited for a lock: where they are many, it's no single entity's, and the rest isn't tried.
+std::vector<absl::StatusOr<EventResult>> WebhookService::ApplyEachAlone(const std::vector<Incoming>& events) {
+  std::vector<absl::StatusOr<EventResult>> answers;
+  int conflicts = 0;
+  for (const Incoming& event : events) {
+    answers.push_back(conflicts < kMaxConflicts ? std::move(Apply({event})[0]) : answers.back());
+    if (IsConflict(answers.back().status())) ++conflicts;
+  }
+  return answers;
 }
 
 absl::StatusOr<EventResult> WebhookService::StoreAsFailed(const Incoming& event, const std::string& reason) {

@@ -10,6 +10,7 @@
 #include "common/ids/id_generator.h"
 #include "services/webhook/change_notifier.h"
 #include "services/webhook/event_batch.h"
+#include "services/webhook/suspects.h"
 
 namespace billmesh::webhook {
 
@@ -20,14 +21,15 @@ class WebhookService {
     db::Pool& pool;
     IdGenerator& ids;
     ChangeNotifier& notifier;
+    Suspects& suspects;
   };
   WebhookService(const Deps& deps, BatchSettings settings) : deps_(deps), settings_(std::move(settings)) {}
 
   // Stores and applies the events; the answers are in their order. OK means durable, whatever became of the event.
-  // A fault (database_unavailable, commit_in_doubt, transaction_conflict, overloaded) answers all of them alike and
-  // counts no attempt. A data error of the database splits the batch: each event runs alone, and one that can't be
-  // applied is stored as failed (WHK-9). LEASE_LOST for a stored event whose lease is gone: nothing was written.
-  // Blocks.
+  // A fault of ours (database_unavailable, commit_in_doubt, overloaded) answers all of them alike and counts no attempt.
+  // What concerns one entity splits the batch, and each event runs alone: one that the database refuses is stored as
+  // failed (WHK-9), one whose lock somebody holds is answered transaction_conflict and counts no attempt. Either makes
+  // it a suspect. LEASE_LOST for a stored event whose lease is gone: nothing was written. Blocks.
   std::vector<absl::StatusOr<EventResult>> Apply(const std::vector<Incoming>& events);
 
   // Stores one event as failed with this reason, without applying it.
@@ -37,6 +39,7 @@ class WebhookService {
   void Publish(const std::vector<Incoming>& events, const BatchOutcome& outcome);
 
  private:
+  std::vector<absl::StatusOr<EventResult>> ApplyEachAlone(const std::vector<Incoming>& events);
   absl::StatusOr<BatchOutcome> Transact(const std::vector<Incoming>& events, const std::string* failure);
 
   const Deps deps_;

@@ -134,6 +134,45 @@ TEST_F(WebhookEventsTest, APoisonedEventDoesNotHoldItsBatch) {
   EXPECT_EQ(Deliver(Poisoned("evt_2")), "duplicate " + verdicts[1].substr(0, 6)) << "delivered again: it is stored";
 }
 
+TEST_F(WebhookEventsTest, AnEntityThatTheDatabaseRefusesIsSuspect) {
+  MakePoison();
+  DeliverBatch({Event("evt_1", "invoice.paid", 5, Invoice("in_1", "cus_2", "paid", "")), Poisoned("evt_2")});
+  EXPECT_TRUE(replica_.suspects.Has(Parsed(Poisoned("evt_3").dump()).event));
+  EXPECT_FALSE(replica_.suspects.Has(
+      Parsed(Event("evt_4", "invoice.paid", 5, Invoice("in_2", "cus_2", "paid", "")).dump()).event));
+}
+
+// Somebody holds its row, longer than a lock is waited for.
+TEST_F(WebhookEventsTest, AnEntityThatIsLockedDoesNotHoldItsBatch) {
+  const std::string other = database_.AddWorkspace("other");
+  database_.LinkCustomer(other, "cus_2");
+  database_.Admin("BEGIN");
+  database_.Admin("SELECT 1 FROM billing.entities WHERE id = $1 FOR UPDATE", {entity_});
+  const std::vector<json> events = {
+      Event("evt_1", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active")),
+      Event("evt_2", "customer.subscription.created", 5, Subscription("sub_2", "cus_2", "active"))};
+  EXPECT_EQ(DeliverBatch(events), (std::vector<std::string>{"transaction_conflict", "processed"}));
+  EXPECT_TRUE(replica_.suspects.Has(Parsed(events[0].dump()).event));
+  EXPECT_FALSE(replica_.suspects.Has(Parsed(events[1].dump()).event));
+  database_.Admin("COMMIT");
+  EXPECT_EQ(DeliverBatch(events), (std::vector<std::string>{"processed", "duplicate processed"}));
+}
+
+// A lock that concerns everybody isn't waited for once an event.
+TEST_F(WebhookEventsTest, ManyConflictsEndTheBatch) {
+  database_.Admin("BEGIN");
+  database_.Admin("LOCK TABLE billing.entities IN ACCESS EXCLUSIVE MODE");
+  std::vector<json> events;
+  for (int n = 0; n < 8; ++n) {
+    events.push_back(Event(absl::StrCat("evt_", n), "customer.subscription.created", 5,
+                           Subscription(absl::StrCat("sub_", n), "cus_1", "active")));
+  }
+  const absl::Duration begun = database_.clock().Monotonic();
+  EXPECT_EQ(DeliverBatch(events), std::vector<std::string>(8, "transaction_conflict"));
+  EXPECT_LT(database_.clock().Monotonic() - begun, absl::Seconds(3 * 2 + 3)) << "three times lock_timeout, not nine";
+  database_.Admin("COMMIT");
+}
+
 TEST_F(WebhookEventsTest, AnEventThatBreaksARuleFailsInsideItsBatch) {
   json broken = Subscription("sub_2", "cus_1", "active");
   broken["items"]["data"][0].erase("price");

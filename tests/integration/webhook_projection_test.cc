@@ -411,7 +411,9 @@ TEST_F(WebhookProjectionTest, FetchesAndEventsAtOnceDoNotDeadlock) {
   // Without second attempts: a deadlock would be an error.
   db::Pool pool({.url = database_.Url("webhook"), .daemon = "webhook", .max_connections = 8, .max_attempts = 1},
                 database_.clock(), replica_.ids);
-  WebhookService events_service({.pool = pool, .ids = replica_.ids, .notifier = replica_.notifier}, DefaultSettings());
+  WebhookService events_service(
+      {.pool = pool, .ids = replica_.ids, .notifier = replica_.notifier, .suspects = replica_.suspects},
+      DefaultSettings());
   ProjectionService projection({pool, replica_.ids, replica_.notifier, replica_.source}, DefaultSettings());
   constexpr int kThreads = 8, kRounds = 50;
   std::atomic<int> faults{0};

@@ -101,7 +101,8 @@ struct Replica {
   Replica(testing::TestDatabase& database, const std::string& name, BatchSettings settings = DefaultSettings())
       : ids(database.clock()),
         pool({.url = database.Url("webhook"), .daemon = "webhook", .prepare_statements = true}, database.clock(), ids),
-        service({.pool = pool, .ids = ids, .notifier = notifier}, settings),
+        suspects(database.clock()),
+        service({.pool = pool, .ids = ids, .notifier = notifier, .suspects = suspects}, settings),
         fetcher({.provider = provider, .source = source, .clock = database.clock()}),
         worker({.pool = pool, .clock = database.clock(), .service = service, .source = source, .fetcher = fetcher},
                {.env = settings.env, .owner = name, .livemode = settings.livemode}) {}
@@ -109,6 +110,7 @@ struct Replica {
   SystemIdGenerator ids;
   db::Pool pool;
   RecordingNotifier notifier;
+  Suspects suspects;
   WebhookService service;
   std::unique_ptr<stripe::SignatureVerifier> verifier = *stripe::SignatureVerifier::Create({"whsec_test"});
   stripe::StripeEventSource source{*verifier};
