@@ -1,10 +1,12 @@
-// Benchmarks over the built mesh. usage: billmesh-bench [--smoke] [entitlements] [checkout] [webhook]; all without a
-// name. Run by tests/bench/run.
+// Benchmarks over the built mesh. usage: billmesh-bench [--smoke] [part…]; all without a part. Run by tests/bench/run.
 #include <signal.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <set>
+#include <string>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -111,33 +113,44 @@ void BenchCheckout(Mesh& mesh, const Sizes& sizes) {
   mesh.Send("POST", mesh.sim_url() + "/_sim/webhooks", R"({"hold":false})", {{"Content-Type", "application/json"}});
 }
 
+// What each name on the command line stands for.
+const std::map<std::string, std::set<std::string>> kParts = {
+    {"entitlements", {"entitlements"}},
+    {"checkout", {"checkout"}},
+    {"webhook", {"webhook-rate", "webhook-isolation", "webhook-scale"}},
+    {"webhook-rate", {"webhook-rate"}},
+    {"webhook-isolation", {"webhook-isolation"}},
+    {"webhook-scale", {"webhook-scale"}},
+};
+
 int Main(int argc, char** argv) {
-  Sizes sizes = kFull;
-  bool smoke = false, entitlements = false, checkout = false, webhook = false;
+  bool smoke = false;
+  std::set<std::string> parts;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
+    const auto part = kParts.find(argument);
     if (argument == "--smoke") {
-      sizes = kSmoke;
       smoke = true;
-    } else if (argument == "entitlements") {
-      entitlements = true;
-    } else if (argument == "checkout") {
-      checkout = true;
-    } else if (argument == "webhook") {
-      webhook = true;
+    } else if (part != kParts.end()) {
+      parts.insert(part->second.begin(), part->second.end());
     } else {
-      std::fprintf(stderr, "usage: %s [--smoke] [entitlements] [checkout] [webhook]\n", argv[0]);
+      std::fprintf(stderr, "usage: %s [--smoke] [part…]\nparts (default: all):", argv[0]);
+      for (const auto& [name, stands_for] : kParts) std::fprintf(stderr, " %s", name.c_str());
+      std::fprintf(stderr, "\n");
       return 2;
     }
   }
-  const bool all = !entitlements && !checkout && !webhook;
-  if (all || entitlements || checkout) {
+  const auto asked = [&](const char* part) { return parts.empty() || parts.count(part) > 0; };
+  const Sizes& sizes = smoke ? kSmoke : kFull;
+  if (asked("entitlements") || asked("checkout")) {
     Mesh mesh;
     MakeEntities(mesh, 0, sizes.entities);
-    if (all || entitlements) BenchEntitlements(mesh, sizes);
-    if (all || checkout) BenchCheckout(mesh, sizes);
+    if (asked("entitlements")) BenchEntitlements(mesh, sizes);
+    if (asked("checkout")) BenchCheckout(mesh, sizes);
   }
-  if (all || webhook) BenchWebhook(smoke);
+  if (asked("webhook-rate")) BenchWebhookRate(smoke);
+  if (asked("webhook-isolation")) BenchWebhookIsolation(smoke);
+  if (asked("webhook-scale")) BenchWebhookScale(smoke);
   return 0;
 }
 

@@ -16,6 +16,8 @@
 namespace billmesh::bench {
 namespace {
 
+constexpr SteadyClock::duration kLongest = std::chrono::seconds(60);
+
 int Connect(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -58,6 +60,7 @@ int StatusOfWhole(const std::string& buffer) {
 struct Connection {
   int fd = -1;
   bool busy = false;
+  size_t request = 0;
   SteadyClock::time_point since;
   std::string buffer;
 };
@@ -68,6 +71,7 @@ class Sender {
   Sender(const DeliveryLoad& load, const std::vector<std::string>& requests) : load_(load), requests_(requests) {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     connections_.resize(static_cast<size_t>(load.connections));
+    latencies_.resize(requests.size());
     for (size_t i = 0; i < connections_.size(); ++i) {
       Open(i);
       idle_.push_back(i);
@@ -93,6 +97,7 @@ class Sender {
     result.per_second = static_cast<double>(done_) / seconds;
     result.p50_us = Quantile(latencies_, 0.5);
     result.p99_us = Quantile(latencies_, 0.99);
+    result.latencies_us = std::move(latencies_);
     return result;
   }
 
@@ -121,20 +126,22 @@ class Sender {
       idle_.pop_back();
       Connection& connection = connections_[i];
       connection.busy = true;
+      connection.request = next_++;
       connection.since = load_.per_second > 0 ? due : now;
       connection.buffer.clear();
-      if (connection.fd < 0 || !WriteAll(connection.fd, requests_[next_++])) Finish(i, -1);
+      if (connection.fd < 0 || !WriteAll(connection.fd, requests_[connection.request])) Finish(i, -1);
     }
   }
 
   void WaitForAnswers() {
-    int wait_ms = -1;
-    if (next_ < requests_.size() && !idle_.empty()) {
-      const auto left = DueAt(next_) - SteadyClock::now();
-      wait_ms = std::max(0, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count()));
-    }
+    // To the nanosecond: the next request is often due within a millisecond, and asking again and again until then
+    // would take a processor from what is measured.
+    const bool due = next_ < requests_.size() && !idle_.empty();
+    const auto left = std::max(SteadyClock::duration::zero(), due ? DueAt(next_) - SteadyClock::now() : kLongest);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+    const timespec wait{seconds.count(), std::chrono::nanoseconds(left - seconds).count()};
     epoll_event events[64];
-    const int ready = epoll_wait(epoll_, events, 64, wait_ms);
+    const int ready = epoll_pwait2(epoll_, events, 64, &wait, nullptr);
     for (int e = 0; e < ready; ++e) Receive(events[e].data.u64);
   }
 
@@ -151,7 +158,8 @@ class Sender {
     Connection& connection = connections_[i];
     if (connection.busy) {
       ++done_;
-      latencies_.push_back(std::chrono::duration<double, std::micro>(SteadyClock::now() - connection.since).count());
+      latencies_[connection.request] =
+          std::chrono::duration<double, std::micro>(SteadyClock::now() - connection.since).count();
       if (status != 200) ++failed_;
       connection.busy = false;
       idle_.push_back(i);
@@ -169,7 +177,7 @@ class Sender {
   SteadyClock::time_point begun_;
   size_t next_ = 0, done_ = 0;
   int64_t failed_ = 0;
-  std::vector<double> latencies_;
+  std::vector<double> latencies_;  // by request
 };
 
 }  // namespace

@@ -32,6 +32,7 @@ struct Load {
   double p99_us = 0;
   int64_t done = 0;
   int64_t failed = 0;
+  std::vector<double> latencies_us = {};  // of each request, in their order; where the load keeps them
 };
 
 }  // namespace billmesh::bench

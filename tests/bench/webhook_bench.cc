@@ -14,6 +14,7 @@
 #include "tests/bench/cpu_time.h"
 #include "tests/bench/entities.h"
 #include "tests/bench/http_load.h"
+#include "tests/bench/webhook_deliveries.h"
 #include "tests/support/mesh.h"
 
 namespace billmesh::bench {
@@ -27,109 +28,18 @@ struct Sizes {
   int deliveries;     // of a closed loop
   int paced_seconds;  // of an open loop
   int pgbench_seconds;
+  int isolation_rounds;  // of both kinds, one after the other
 };
-constexpr Sizes kFull{10'000, 1'000, 1'000'000, 30'000, 10, 10};
-constexpr Sizes kSmoke{100, 50, 100, 300, 1, 1};
+constexpr Sizes kFull{10'000, 1'000, 1'000'000, 30'000, 10, 10, 8};
+constexpr Sizes kSmoke{100, 50, 100, 300, 1, 1, 1};
+// Of the comparison with and without a poisoned entity.
+constexpr int kIsolationEntities = 1'000, kIsolationSeconds = 4;
+constexpr double kIsolationRate = 1'000;  // deliveries each second
+constexpr size_t kPoisonedEvery = 1'000;  // its share
 constexpr int kPgbenchClients = 8;
 constexpr int kTopConnections = 128;
-constexpr char kTarget[] = "/api/billing/webhooks/stripe";
-// Of the deliveries of an open loop, every so manieth comes before what it belongs to, and waits for a worker.
-constexpr int kEarlyEvery = 20;
 // The bars of the issue.
-constexpr double kCpuBarMs = 0.30, kAckBarMs = 20, kLagBarMs = 50, kScaleBar = 0.8, kRateBar = 2.0;
-
-// Of about 5 KB, as real events are.
-std::string Padding() {
-  std::string padding;
-  for (int i = 0; i < 45; ++i) {
-    absl::StrAppend(&padding, i ? "," : "", "\"note_", i,
-                    "\":\"a field that billing does not read, like many of a real object\"");
-  }
-  return padding;
-}
-
-std::string Event(const std::string& id, const std::string& type, int64_t created, const std::string& object) {
-  return absl::StrCat(R"({"id":")", id, R"(","object":"event","api_version":"2026-10-28.endive","created":)", created,
-                      R"(,"livemode":false,"pending_webhooks":1,"request":{"id":null,"idempotency_key":null},"type":")",
-                      type, R"(","data":{"object":)", object, "}}");
-}
-
-// Makes distinct events of subscriptions and signs them, ahead of what is measured.
-class Events {
- public:
-  Events(Mesh& mesh, int entities) : secret_(mesh.webhook_secret()), price_(BasePrice(mesh)), entities_(entities) {}
-
-  std::string Body(int n, int entity) const {
-    const int64_t created = 1'790'000'000 + n;
-    const std::string object = absl::StrCat(
-        R"({"id":"sub_bench)", entity, R"(","object":"subscription","customer":"cus_bench)", entity,
-        R"(","status":"active","created":1767225600,"cancel_at_period_end":false,"cancel_at":null,"canceled_at":null,"ended_at":null,)",
-        R"("trial_start":null,"trial_end":null,"latest_invoice":"in_)", n, R"(","livemode":false,"metadata":{)",
-        padding_, R"(},"items":{"object":"list","has_more":false,"data":[{"id":"si_bench)", entity,
-        R"(","object":"subscription_item","quantity":)", 1 + n % 7, R"(,"current_period_start":)", created,
-        R"(,"current_period_end":)", created + 2592000, R"(,"price":{"id":")", price_,
-        R"(","object":"price","currency":"eur","unit_amount":2900}}]}})");
-    return Event(absl::StrCat("evt_bench", n), "customer.subscription.updated", created, object);
-  }
-
-  std::vector<std::string> Next(int count) {
-    std::vector<std::string> requests;
-    requests.reserve(static_cast<size_t>(count));
-    for (int i = 0; i < count; ++i, ++next_) requests.push_back(Sign(Body(next_, next_ % entities_)));
-    return requests;
-  }
-
-  // The same, with a refund now and then that comes before the charge that it belongs to.
-  std::vector<std::string> NextWithEarlyOnes(int count) {
-    std::vector<std::string> requests;
-    for (int i = 0; i < count; ++i) {
-      if (i % kEarlyEvery == 0) {
-        AddRefundThenCharge(requests);
-        continue;
-      }
-      requests.push_back(Sign(Body(next_, next_ % entities_)));
-      ++next_;
-    }
-    return requests;
-  }
-
- private:
-  void AddRefundThenCharge(std::vector<std::string>& requests) {
-    const int n = next_++;
-    const std::string payment = absl::StrCat("pi_bench", n), charge = absl::StrCat("ch_bench", n);
-    requests.push_back(Sign(
-        Event(absl::StrCat("evt_refund", n), "refund.created", 1'790'000'000 + n,
-              absl::StrCat(R"({"id":"re_bench)", n, R"(","object":"refund","amount":100,"currency":"eur","charge":")",
-                           charge, R"(","payment_intent":")", payment,
-                           R"(","status":"succeeded","created":1790000000,"metadata":{)", padding_, "}}"))));
-    requests.push_back(Sign(Event(
-        absl::StrCat("evt_charge", n), "charge.succeeded", 1'790'000'000 + n,
-        absl::StrCat(R"({"id":")", charge,
-                     R"(","object":"charge","amount":100,"amount_refunded":0,"currency":"eur","customer":)",
-                     R"("cus_bench)", n % entities_, R"(","payment_intent":")", payment,
-                     R"(","status":"succeeded","created":1790000000,"livemode":false,"metadata":{)", padding_, "}}"))));
-  }
-  std::string Sign(const std::string& body) const { return SignedRequest(kTarget, secret_, body); }
-
-  const std::string secret_, price_, padding_ = Padding();
-  const int entities_;
-  int next_ = 0;
-};
-
-int EdgePort(const Mesh& mesh) {
-  int port = 0;
-  if (!absl::SimpleAtoi(mesh.edge_url().substr(mesh.edge_url().rfind(':') + 1), &port))
-    Die("no port in " + mesh.edge_url());
-  return port;
-}
-
-Load Deliver(const Mesh& mesh, const DeliveryLoad& options, const std::vector<std::string>& requests) {
-  DeliveryLoad load = options;
-  load.port = EdgePort(mesh);
-  const Load done = RunDeliveries(load, requests);
-  if (done.failed != 0) Die(absl::StrCat(done.failed, " of ", done.done, " deliveries were not answered 200"));
-  return done;
-}
+constexpr double kCpuBarMs = 0.30, kAckBarMs = 20, kLagBarMs = 50, kScaleBar = 0.8, kRateBar = 2.0, kIsolationBar = 1.1;
 
 double RunPgbench(Mesh& mesh, int entities, int seconds, const std::string& payload) {
   const std::string bench = testing::RequiredEnv("BILLMESH_SOURCE_ROOT") + "/tests/bench";
@@ -189,7 +99,7 @@ void ExpectProjected(Mesh& mesh) {
 }
 
 // The rate of a closed loop at 128 connections, with what an event costs; in events/s.
-double BenchTop(Mesh& mesh, Events& events, int deliveries, double baseline) {
+double BenchTop(Mesh& mesh, Deliveries& events, int deliveries, double baseline) {
   const std::vector<std::string> requests = events.Next(deliveries);
   const std::vector<pid_t> pids = Processes(mesh);
   const std::string commits = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
@@ -212,7 +122,7 @@ double BenchTop(Mesh& mesh, Events& events, int deliveries, double baseline) {
   return load.per_second;
 }
 
-void BenchPaced(Mesh& mesh, Events& events, double rate, int seconds) {
+void BenchPaced(Mesh& mesh, Deliveries& events, double rate, int seconds) {
   const auto count = static_cast<int>(rate * seconds);
   const Load load =
       Deliver(mesh, {.connections = kTopConnections, .per_second = rate}, events.NextWithEarlyOnes(count));
@@ -232,10 +142,58 @@ void BenchPaced(Mesh& mesh, Events& events, double rate, int seconds) {
          "ms", kLagBarMs);
 }
 
-// How much of the rate over a few entities is left over many.
-void BenchScale(const Sizes& sizes) {
+}  // namespace
+
+void BenchWebhookRate(bool smoke) {
+  const Sizes& sizes = smoke ? kSmoke : kFull;
   Mesh mesh;
-  Events few(mesh, sizes.few), many(mesh, sizes.many);
+  ExpectDurable(mesh);
+  MakeEntities(mesh, 0, sizes.entities);
+  Deliveries events(mesh, sizes.entities);
+  const double baseline = RunPgbench(mesh, sizes.entities, sizes.pgbench_seconds, events.Body(0, 0));
+  const double baseline_ms = kPgbenchClients * 1000.0 / baseline;
+  for (const int connections : {1, 8, 32}) {
+    const int total = connections == 1 ? sizes.deliveries / 12 : sizes.deliveries / 3;
+    const Load load = Deliver(mesh, {.connections = connections}, events.Next(total));
+    Report(absl::StrCat("webhook_projected_c", connections), load.per_second, "events/s", baseline);
+    Report(absl::StrCat("webhook_ack_p50_ms_c", connections), load.p50_us / 1000, "ms", baseline_ms);
+  }
+  const double top = BenchTop(mesh, events, sizes.deliveries, baseline);
+  ExpectProjected(mesh);
+  BenchPaced(mesh, events, top / 2, sizes.paced_seconds);
+}
+
+void BenchWebhookIsolation(bool smoke) {
+  const Sizes& sizes = smoke ? kSmoke : kFull;
+  Mesh mesh;
+  MakeEntities(mesh, 0, kIsolationEntities);
+  Deliveries deliveries(mesh, kIsolationEntities);
+  const int count = static_cast<int>(kIsolationRate) * kIsolationSeconds;
+  std::vector<double> sound, poisoned;
+  for (int round = -1; round < sizes.isolation_rounds; ++round) {
+    for (const bool with_poison : {false, true}) {
+      std::vector<std::string> requests = deliveries.Next(count);
+      for (size_t i = 0; with_poison && i < requests.size(); i += kPoisonedEvery)
+        requests[i] = deliveries.NextPoisoned();
+      const Load load = Deliver(mesh, {.connections = kTopConnections, .per_second = kIsolationRate}, requests);
+      if (round < 0) continue;  // to warm up
+      std::vector<double>& others = with_poison ? poisoned : sound;
+      for (size_t i = 0; i < load.latencies_us.size(); ++i) {
+        if (i % kPoisonedEvery != 0) others.push_back(load.latencies_us[i]);
+      }
+    }
+  }
+  const std::string refused = "SELECT count(*) FROM billing.webhook_events WHERE status IN ('failed', 'dead')";
+  if (Number(mesh, refused) < sizes.isolation_rounds) Die("nothing was poisoned");
+  Report("webhook_isolation_p50_ms", Quantile(poisoned, 0.5) / 1000, "ms", Quantile(sound, 0.5) / 1000);
+  Report("webhook_isolation_p99_ms", Quantile(poisoned, 0.99) / 1000, "ms", Quantile(sound, 0.99) / 1000);
+  Report("webhook_isolation_bar", Quantile(poisoned, 0.99) / Quantile(sound, 0.99), "x", kIsolationBar);
+}
+
+void BenchWebhookScale(bool smoke) {
+  const Sizes& sizes = smoke ? kSmoke : kFull;
+  Mesh mesh;
+  Deliveries few(mesh, sizes.few), many(mesh, sizes.many);
   MakeEntities(mesh, 0, sizes.few);
   Deliver(mesh, {.connections = kTopConnections}, few.Next(sizes.deliveries / 6));
   const double rate_few = Deliver(mesh, {.connections = kTopConnections}, few.Next(sizes.deliveries)).per_second;
@@ -244,30 +202,6 @@ void BenchScale(const Sizes& sizes) {
   Deliver(mesh, {.connections = kTopConnections}, many.Next(sizes.deliveries / 6));
   const double rate_many = Deliver(mesh, {.connections = kTopConnections}, many.Next(sizes.deliveries)).per_second;
   Report("webhook_scale_1e6", rate_many / rate_few, "x", kScaleBar);
-}
-
-}  // namespace
-
-void BenchWebhook(bool smoke) {
-  const Sizes& sizes = smoke ? kSmoke : kFull;
-  {
-    Mesh mesh;
-    ExpectDurable(mesh);
-    MakeEntities(mesh, 0, sizes.entities);
-    Events events(mesh, sizes.entities);
-    const double baseline = RunPgbench(mesh, sizes.entities, sizes.pgbench_seconds, events.Body(0, 0));
-    const double baseline_ms = kPgbenchClients * 1000.0 / baseline;
-    for (const int connections : {1, 8, 32}) {
-      const int total = connections == 1 ? sizes.deliveries / 12 : sizes.deliveries / 3;
-      const Load load = Deliver(mesh, {.connections = connections}, events.Next(total));
-      Report(absl::StrCat("webhook_projected_c", connections), load.per_second, "events/s", baseline);
-      Report(absl::StrCat("webhook_ack_p50_ms_c", connections), load.p50_us / 1000, "ms", baseline_ms);
-    }
-    const double top = BenchTop(mesh, events, sizes.deliveries, baseline);
-    ExpectProjected(mesh);
-    BenchPaced(mesh, events, top / 2, sizes.paced_seconds);
-  }
-  BenchScale(sizes);
 }
 
 }  // namespace billmesh::bench
