@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/daemon/probe.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -55,6 +56,8 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(const Options& options, c
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // Debian's build looks for cycles of locks, at every lock, and would end the process at one.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   telemetry::InitLogging(options.name, config.Get("log-level"));
   auto made = std::unique_ptr<Daemon>(new Daemon(options, config));
   RETURN_IF_ERROR(made->Init());

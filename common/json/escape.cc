@@ -8,6 +8,9 @@ namespace {
 constexpr char kHex[] = "0123456789abcdef";
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
+// Stands for itself.
+bool IsPlain(char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
+
 void AppendControl(std::string& out, unsigned char c) {
   switch (c) {
     case '\b':
@@ -64,6 +67,11 @@ bool AppendQuoted(std::string& out, std::string_view text) {
   bool valid = true;
   out += '"';
   for (size_t i = 0; i < text.size();) {
+    size_t plain = i;
+    while (plain < text.size() && IsPlain(text[plain])) ++plain;
+    out.append(text, i, plain - i);
+    i = plain;
+    if (i == text.size()) break;
     const unsigned char c = static_cast<unsigned char>(text[i]);
     if (c == '"' || c == '\\') {
       out += '\\';

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "common/json/escape.h"
 #include "common/telemetry/redact.h"
@@ -88,6 +89,18 @@ void AppendChecked(std::string& line, std::string_view name, std::string_view va
               IsSecretName(name) ? std::string(kRedacted) : Bounded(Redact(value)));
 }
 
+// RFC 3339 in milliseconds. A second is written out once a thread.
+std::string Timestamp(absl::Time now) {
+  thread_local int64_t second = -1;
+  thread_local std::string until_second;
+  const int64_t ms = absl::ToUnixMillis(now);
+  if (ms / 1000 != second) {
+    second = ms / 1000;
+    until_second = absl::FormatTime("%Y-%m-%dT%H:%M:%S", now, absl::UTCTimeZone());
+  }
+  return absl::StrFormat("%s.%03dZ", until_second, ms % 1000);
+}
+
 bool HasField(std::span<const Field> fields, std::string_view name) {
   return std::any_of(fields.begin(), fields.end(), [name](const Field& field) { return field.first == name; });
 }
@@ -103,8 +116,8 @@ void LogFields(Level level, std::string_view message, std::span<const Field> fie
 
   SystemClock clock;
   std::string line;
-  line.reserve(256);
-  AppendField(line, "ts", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", clock.Now(), absl::UTCTimeZone()));
+  line.reserve(512);
+  AppendField(line, "ts", Timestamp(clock.Now()));
   AppendField(line, "level", names.name);
   AppendField(line, "service", logger.service());
   AppendField(line, "msg", Bounded(Redact(message)));

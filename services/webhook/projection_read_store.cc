@@ -4,7 +4,6 @@
 #include <unordered_map>
 
 #include "common/status/status.h"
-#include "nlohmann/json.hpp"
 #include "services/webhook/customer_store.h"
 #include "services/webhook/payment_store.h"
 
@@ -13,29 +12,10 @@ namespace {
 
 using db::Param;
 
-std::optional<std::string> NonEmpty(std::optional<std::string> text) {
-  return text.has_value() && text->empty() ? std::nullopt : std::move(text);
-}
-
 SessionStatus ReadSessionStatus(std::string_view stored) {
   const auto status = checkout::ParseSessionStatus(stored);
   if (!status.has_value()) std::abort();  // the database's CHECK holds the same list
   return *status;
-}
-
-// An operation's row of LoadEvidence.
-OperationFact OperationOf(const db::Row& r) {
-  OperationFact fact{r.Text(3), r.Text(2), r.Text(4), r.OptText(5), r.OptInt(7), r.OptText(6)};
-  if (r.IsNull(8)) return fact;
-  // The order as checkout recorded it: {"item_code", "quantity", …}; an ad-hoc amount has no item.
-  const auto order = nlohmann::json::parse(r.View(8), nullptr, /*allow_exceptions=*/false);
-  if (!order.is_object()) return fact;
-  const auto code = order.find("item_code"), quantity = order.find("quantity");
-  if (code == order.end() || !code->is_string() || quantity == order.end() || !quantity->is_number_integer())
-    return fact;
-  fact.item_code = code->get<std::string>();
-  fact.item_quantity = quantity->get<int64_t>();
-  return fact;
 }
 
 using States = std::map<std::string, EntityState>;
@@ -216,95 +196,6 @@ absl::Status TakeInvoices(const db::Result& rows, std::map<std::string, EntitySt
 }
 
 }  // namespace
-
-void EvidenceQuery::Add(const EventKeys& keys) {
-  const auto add = [](const std::optional<std::string>& key, std::vector<std::string>& to) {
-    if (key.has_value()) to.push_back(*key);
-  };
-  add(keys.customer_id, customers);
-  add(keys.session_id, sessions);
-  add(keys.subscription_id, subscriptions);
-  add(keys.invoice_id, invoices);
-  add(keys.correlation.operation_key, operations);
-  add(keys.payment_id, payments);
-  add(keys.payment_method_id, payment_methods);
-  add(keys.customer_row_id, customer_rows);
-  add(keys.refund_id, refunds);
-  add(keys.dispute_id, disputes);
-  add(keys.credit_note_id, credit_notes);
-}
-
-absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std::string_view env,
-                                      const EvidenceQuery& query) {
-  ASSIGN_OR_RETURN(const db::Result rows,
-                   tx.Exec(R"sql(
-    SELECT 'customer', c.provider_customer_id, c.entity_id, NULL::text, NULL::text, NULL::text, NULL::text, NULL::bigint,
-           NULL::text
-    FROM billing.entity_customers c
-    JOIN billing.entities e ON e.id = c.entity_id AND e.env = $2
-    WHERE c.provider = $1 AND c.provider_customer_id = ANY ($3::text[])
-    UNION ALL
-    SELECT 'session', s.provider_session_id, s.entity_id, s.operation_key, s.provider_session_id, s.provider_customer_id,
-           NULL, NULL, NULL
-    FROM billing.checkout_sessions s
-    WHERE s.provider = $1 AND s.env = $2 AND s.provider_session_id = ANY ($4::text[])
-    UNION ALL
-    SELECT 'session_of_operation', s.operation_key, s.entity_id, s.operation_key, s.provider_session_id,
-           s.provider_customer_id, NULL, NULL, NULL
-    FROM billing.checkout_sessions s
-    WHERE s.provider = $1 AND s.env = $2 AND s.operation_key = ANY ($7::text[])
-    UNION ALL
-    SELECT 'subscription', s.provider_subscription_id, s.entity_id, s.operation_key, NULL, NULL, NULL, NULL, NULL
-    FROM billing.subscriptions s
-    WHERE s.provider = $1 AND s.env = $2 AND s.provider_subscription_id = ANY ($5::text[])
-    UNION ALL
-    SELECT 'invoice', i.provider_invoice_id, i.entity_id, NULL, NULL, NULL, NULL, NULL, NULL
-    FROM billing.invoices i
-    WHERE i.provider = $1 AND i.env = $2 AND i.provider_invoice_id = ANY ($6::text[])
-    UNION ALL
-    SELECT 'payment', p.provider_payment_id, p.entity_id, NULL, NULL, NULL, NULL, NULL, NULL
-    FROM billing.payments p
-    WHERE p.provider = $1 AND p.env = $2 AND p.provider_payment_id = ANY ($8::text[])
-    UNION ALL
-    SELECT 'payment_method', m.provider_payment_method_id, m.entity_id, NULL, NULL, NULL, NULL, NULL, NULL
-    FROM billing.payment_methods m
-    WHERE m.provider = $1 AND m.env = $2 AND m.provider_payment_method_id = ANY ($9::text[])
-    UNION ALL
-    SELECT 'operation', r.operation_key, r.entity_id, r.id::text, r.action, r.plan_code, c.provider_customer_id, r.plan_version,
-           CASE WHEN r.action = 'create_payment_link' THEN r.canonical_request END
-    FROM billing.request_idempotency r
-    LEFT JOIN billing.entity_customers c ON c.entity_id = r.entity_id AND c.provider = r.provider AND c.ended_at IS NULL
-    WHERE r.provider = $1 AND r.env = $2 AND r.operation_key = ANY ($7::text[])
-  )sql",
-                           {provider, env, Param::TextArray(query.customers), Param::TextArray(query.sessions),
-                            Param::TextArray(query.subscriptions), Param::TextArray(query.invoices),
-                            Param::TextArray(query.operations), Param::TextArray(query.payments),
-                            Param::TextArray(query.payment_methods)}));
-  Evidence evidence;
-  for (int i = 0; i < rows.size(); ++i) {
-    const db::Row r = rows[i];
-    const std::string_view kind = r.View(0);
-    const std::string key = r.Text(1), entity_id = r.Text(2);
-    if (kind == "customer") {
-      evidence.entity_of_customer[key] = entity_id;
-    } else if (kind == "session") {
-      evidence.sessions[key] = {entity_id, r.Text(3), r.OptText(4), NonEmpty(r.OptText(5))};
-    } else if (kind == "session_of_operation") {
-      evidence.sessions_of_operation[key] = {entity_id, r.Text(3), r.OptText(4), NonEmpty(r.OptText(5))};
-    } else if (kind == "subscription") {
-      evidence.subscriptions[key] = {entity_id, r.OptText(3)};
-    } else if (kind == "invoice") {
-      evidence.entity_of_invoice[key] = entity_id;
-    } else if (kind == "payment") {
-      evidence.entity_of_payment[key] = entity_id;
-    } else if (kind == "payment_method") {
-      evidence.entity_of_payment_method[key] = entity_id;
-    } else {
-      evidence.operations[key] = OperationOf(r);
-    }
-  }
-  return evidence;
-}
 
 void LockObjects(db::Tx& tx, std::string_view provider, const std::vector<std::string>& object_ids) {
   if (object_ids.empty()) return;

@@ -1,4 +1,4 @@
-// Reads what events are decided over: the stored correlation, and the rows of the entities concerned under their locks.
+// Reads what events are decided over: the rows of the entities concerned, under their locks.
 #pragma once
 
 #include <map>
@@ -8,28 +8,10 @@
 
 #include "absl/status/statusor.h"
 #include "common/db/pool.h"
-#include "services/webhook/binding_rules.h"
+#include "services/webhook/evidence_store.h"
 #include "services/webhook/rows.h"
 
 namespace billmesh::webhook {
-
-// The keys to look up; repeats do no harm.
-struct EvidenceQuery {
-  std::vector<std::string> customers;
-  std::vector<std::string> sessions;
-  std::vector<std::string> subscriptions;
-  std::vector<std::string> invoices;
-  std::vector<std::string> operations;
-  std::vector<std::string> payments;
-  std::vector<std::string> payment_methods;
-  // Not looked up: rows to load.
-  std::vector<std::string> customer_rows, refunds, disputes, credit_notes;
-  void Add(const EventKeys& keys);
-};
-
-// What is stored under the keys, of entities of this environment only (TEN-1). One statement, no locks.
-absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std::string_view env,
-                                      const EvidenceQuery& query);
 
 // Until this transaction ends, no other that names one of these objects of the provider's goes on from here: what it reads
 // in later statements is all that they wrote. Objects that aren't stored yet are locked too. Queued.
