@@ -1,5 +1,7 @@
 #include "services/edge/delivery_gatherer.h"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -40,15 +42,22 @@ void DeliveryGatherer::Submit(pb::Delivery delivery, Done done) {
 // Until all calls are under way or nothing waits any more.
 void DeliveryGatherer::SendGathered() {
   while (true) {
+    const absl::Duration now = clock_.Monotonic();
     Batch batch;
     {
       std::lock_guard lock(mutex_);
-      if (waiting_.empty() || calls_ >= options_.max_calls) return;
-      ++calls_;
+      if (waiting_.empty() || !HasRoom(now)) return;
+      calls_.insert(now);
       batch = TakeBatch();
     }
-    Send(std::move(batch));
+    Send(std::move(batch), now);
   }
+}
+
+bool DeliveryGatherer::HasRoom(absl::Duration now) const {
+  const auto slow = std::distance(calls_.begin(), calls_.upper_bound(now - options_.slow_after));
+  const auto all = static_cast<std::ptrdiff_t>(calls_.size());
+  return all < options_.max_calls + std::min<std::ptrdiff_t>(slow, options_.max_slow_calls);
 }
 
 DeliveryGatherer::Batch DeliveryGatherer::TakeBatch() {
@@ -67,7 +76,7 @@ DeliveryGatherer::Batch DeliveryGatherer::TakeBatch() {
   return batch;
 }
 
-void DeliveryGatherer::Send(Batch batch) {
+void DeliveryGatherer::Send(Batch batch, absl::Duration begun) {
   const pb::Delivery& first = batch.request.deliveries(0);
   // The call travels under its first delivery's ids; each delivery has its own within.
   ForwardCall call{kDaemon,
@@ -77,10 +86,10 @@ void DeliveryGatherer::Send(Batch batch) {
                    {first.request_id(), first.traceparent()},
                    options_.timeout};
   auto dones = std::make_shared<std::vector<Done>>(std::move(batch.dones));
-  forwarder_.Forward(std::move(call), [this, dones](const absl::StatusOr<std::string>& response) {
+  forwarder_.Forward(std::move(call), [this, dones, begun](const absl::StatusOr<std::string>& response) {
     {
       std::lock_guard lock(mutex_);
-      --calls_;
+      calls_.erase(calls_.find(begun));
     }
     // What gathered meanwhile is on its way before these are answered.
     SendGathered();

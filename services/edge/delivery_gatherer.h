@@ -6,11 +6,13 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "billing/webhook/v1/webhook.pb.h"
+#include "common/time/clock.h"
 #include "services/edge/forwarder.h"
 
 namespace billmesh::edge {
@@ -18,7 +20,10 @@ namespace billmesh::edge {
 class DeliveryGatherer {
  public:
   struct Options {
-    int max_calls = 4;           // under way at a time; more deliveries gather meanwhile
+    int max_calls = 2;  // under way at a time; more deliveries gather meanwhile
+    // A call that waits for an entity's lock holds up its own deliveries only: from here on it isn't counted any more.
+    absl::Duration slow_after = absl::Milliseconds(100);
+    int max_slow_calls = 14;
     size_t max_deliveries = 64;  // of a call
     size_t max_bytes = 3 << 20;  // of a call's bodies; a single delivery always fits
     size_t max_waiting = 1024;   // deliveries, then OVERLOADED
@@ -29,7 +34,8 @@ class DeliveryGatherer {
   using Done = std::function<void(const absl::StatusOr<billing::webhook::v1::DeliveryResult>&)>;
 
   // The forwarder must call back before this object ends.
-  DeliveryGatherer(Forwarder& forwarder, const Options& options) : forwarder_(forwarder), options_(options) {}
+  DeliveryGatherer(Forwarder& forwarder, Clock& clock, const Options& options)
+      : forwarder_(forwarder), clock_(clock), options_(options) {}
 
   // Never blocks; thread safe.
   void Submit(billing::webhook::v1::Delivery delivery, Done done);
@@ -45,17 +51,19 @@ class DeliveryGatherer {
     std::vector<Done> dones;
   };
 
-  Batch TakeBatch();  // mutex_ is held
+  bool HasRoom(absl::Duration now) const;  // mutex_ is held
+  Batch TakeBatch();                       // mutex_ is held
   void SendGathered();
-  void Send(Batch batch);
+  void Send(Batch batch, absl::Duration begun);
   static void Answer(const std::vector<Done>& dones, const absl::StatusOr<std::string>& response);
 
   Forwarder& forwarder_;
+  Clock& clock_;
   const Options options_;
   std::mutex mutex_;
-  std::deque<Waiting> waiting_;  // guarded by mutex_
-  size_t waiting_bytes_ = 0;     // guarded by mutex_
-  int calls_ = 0;                // guarded by mutex_
+  std::deque<Waiting> waiting_;          // guarded by mutex_
+  size_t waiting_bytes_ = 0;             // guarded by mutex_
+  std::multiset<absl::Duration> calls_;  // when those under way began, by Clock::Monotonic; guarded by mutex_
 };
 
 }  // namespace billmesh::edge

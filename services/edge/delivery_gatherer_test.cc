@@ -2,6 +2,7 @@
 
 #include "common/rpc/call.h"
 #include "common/status/status.h"
+#include "common/time/fake_clock.h"
 #include "gtest/gtest.h"
 
 namespace billmesh::edge {
@@ -52,13 +53,14 @@ class DeliveryGathererTest : public ::testing::Test {
     return sizes;
   }
 
+  FakeClock clock_{absl::UnixEpoch()};
   HeldForwarder forwarder_;
   std::map<std::string, std::string> answers_;
   int answered_ = 0;
 };
 
 TEST_F(DeliveryGathererTest, OneAloneGoesAtOnceAndTheRestGathers) {
-  DeliveryGatherer gatherer(forwarder_, {.max_calls = 2, .max_deliveries = 3});
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 2, .max_deliveries = 3});
   for (const char* body : {"a", "b", "c", "d", "e", "f", "g"}) Submit(gatherer, body);
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 1})) << "nobody waits while a call is free";
   forwarder_.AnswerOldest();
@@ -72,8 +74,27 @@ TEST_F(DeliveryGathererTest, OneAloneGoesAtOnceAndTheRestGathers) {
   for (const auto& [body, event] : answers_) EXPECT_EQ(event, body) << "each has its own result";
 }
 
+TEST_F(DeliveryGathererTest, ASlowCallHoldsUpItsOwnDeliveriesOnly) {
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 1, .slow_after = absl::Seconds(1), .max_slow_calls = 2});
+  Submit(gatherer, "locked 1");
+  Submit(gatherer, "a");
+  EXPECT_EQ(Sizes(forwarder_), std::vector<int>{1});
+  clock_.Advance(absl::Seconds(2));
+  Submit(gatherer, "locked 2");
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 2})) << "what waited goes too";
+  clock_.Advance(absl::Seconds(2));
+  Submit(gatherer, "locked 3");
+  clock_.Advance(absl::Seconds(2));
+  Submit(gatherer, "b");
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 2, 1})) << "slow ones are bounded too";
+  forwarder_.AnswerOldest();
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{2, 1, 1}));
+  while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
+  EXPECT_EQ(answered_, 5);
+}
+
 TEST_F(DeliveryGathererTest, ACallsBytesAreBoundedButOneAlwaysFits) {
-  DeliveryGatherer gatherer(forwarder_, {.max_calls = 1, .max_bytes = 10});
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 1, .max_bytes = 10});
   Submit(gatherer, "first");
   for (const char* body : {"123456789012345", "1234567", "890", "x"}) Submit(gatherer, body);
   forwarder_.AnswerOldest();
@@ -83,10 +104,10 @@ TEST_F(DeliveryGathererTest, ACallsBytesAreBoundedButOneAlwaysFits) {
 }
 
 TEST_F(DeliveryGathererTest, AFullQueueAnswersAtOnce) {
-  DeliveryGatherer gatherer(forwarder_, {.max_calls = 1, .max_waiting = 2, .max_waiting_bytes = 8});
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 1, .max_waiting = 2, .max_waiting_bytes = 8});
   for (const char* body : {"a", "b", "c", "d"}) Submit(gatherer, body);
   EXPECT_EQ(answers_, (std::map<std::string, std::string>{{"d", "overloaded"}}));
-  DeliveryGatherer small(forwarder_, {.max_calls = 0, .max_waiting_bytes = 8});
+  DeliveryGatherer small(forwarder_, clock_, {.max_calls = 0, .max_waiting_bytes = 8});
   Submit(small, "12345");
   Submit(small, "6789");
   EXPECT_EQ(answers_["6789"], "overloaded");
@@ -94,7 +115,7 @@ TEST_F(DeliveryGathererTest, AFullQueueAnswersAtOnce) {
 }
 
 TEST_F(DeliveryGathererTest, AFailedCallFailsItsOwnDeliveriesOnly) {
-  DeliveryGatherer gatherer(forwarder_, {.max_calls = 1});
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 1});
   for (const char* body : {"a", "b", "c"}) Submit(gatherer, body);
   auto held = std::move(forwarder_.calls.front());
   forwarder_.calls.pop_front();
@@ -106,7 +127,7 @@ TEST_F(DeliveryGathererTest, AFailedCallFailsItsOwnDeliveriesOnly) {
 }
 
 TEST_F(DeliveryGathererTest, ARefusedDeliveryKeepsItsReason) {
-  DeliveryGatherer gatherer(forwarder_, {});
+  DeliveryGatherer gatherer(forwarder_, clock_, {});
   Submit(gatherer, "a");
   auto held = std::move(forwarder_.calls.front());
   forwarder_.calls.pop_front();
@@ -119,7 +140,7 @@ TEST_F(DeliveryGathererTest, ARefusedDeliveryKeepsItsReason) {
 }
 
 TEST_F(DeliveryGathererTest, AnAnswerThatIsNoneIsAFault) {
-  DeliveryGatherer gatherer(forwarder_, {});
+  DeliveryGatherer gatherer(forwarder_, clock_, {});
   Submit(gatherer, "a");
   Submit(gatherer, "b");
   for (const std::string& response : {std::string("\xff\xff"), std::string()}) {

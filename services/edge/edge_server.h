@@ -39,7 +39,8 @@ class EdgeServer {
     bool tls = false;  // the public port speaks TLS itself
   };
   explicit EdgeServer(const Dependencies& dependencies)
-      : deps_(dependencies), gatherer_(dependencies.forwarder, {.timeout = dependencies.timeouts.webhook}) {}
+      : deps_(dependencies),
+        gatherer_(dependencies.forwarder, dependencies.clock, {.timeout = dependencies.timeouts.webhook}) {}
 
   // For http::Server. Never blocks. This object must outlive every call of `respond`.
   void Handle(http::Request request, http::Respond respond);
