@@ -13,7 +13,10 @@
 namespace billmesh::db {
 namespace {
 
-constexpr uint32_t kByteaOid = 17;
+// Of pg_type; the same in every server.
+constexpr uint32_t kBoolOid = 16, kByteaOid = 17, kTimestamptzOid = 1184;
+constexpr uint32_t kNullLength = 0xFFFFFFFF;
+constexpr absl::Time kPostgresEpoch = absl::FromUnixSeconds(946'684'800);  // 2000-01-01
 
 // Escapes one element of an array literal: always quoted, so that "NULL", commas and braces are text.
 void AppendQuoted(std::string& out, std::string_view element) {
@@ -113,36 +116,49 @@ Param Param::IntArray(const std::vector<std::optional<int64_t>>& values) {
   }));
 }
 
-Param Param::BoolArray(const std::vector<bool>& values) {
-  return Param(ArrayLiteral(values, [](std::string& out, bool v) { out += v ? "t" : "f"; }));
-}
-
-Param Param::TimeArray(const std::vector<std::optional<absl::Time>>& values) {
-  return Param(ArrayLiteral(values, [](std::string& out, const std::optional<absl::Time>& v) {
-    v ? AppendQuoted(out, TimeText(*v)) : void(out += "NULL");
-  }));
-}
-
-// The binary format of a one-dimensional array: dimensions, has-null flag, element type, length, lower bound, elements.
-Param Param::BytesArray(const std::vector<std::string_view>& values) {
-  size_t size = 5 * sizeof(uint32_t);
-  for (const std::string_view v : values) size += sizeof(uint32_t) + v.size();
+// The binary format of a one-dimensional array: dimensions, has-null flag, element type, length, lower bound, elements,
+// each after its length, which is -1 for NULL.
+Param Param::BinaryArray(uint32_t element_type, size_t count, size_t bytes,
+                         const std::function<void(std::string& out, size_t i)>& append) {
   std::string out;
-  out.reserve(size);
-  AppendInt32(out, values.empty() ? 0 : 1);
-  AppendInt32(out, 0);
-  AppendInt32(out, kByteaOid);
-  if (!values.empty()) {
-    AppendInt32(out, static_cast<uint32_t>(values.size()));
+  out.reserve(5 * sizeof(uint32_t) + bytes);
+  AppendInt32(out, count == 0 ? 0 : 1);
+  AppendInt32(out, 1);  // there may be some
+  AppendInt32(out, element_type);
+  if (count > 0) {
+    AppendInt32(out, static_cast<uint32_t>(count));
     AppendInt32(out, 1);
-    for (const std::string_view v : values) {
-      AppendInt32(out, static_cast<uint32_t>(v.size()));
-      out += v;
-    }
+    for (size_t i = 0; i < count; ++i) append(out, i);
   }
   Param p{std::move(out)};
   p.binary_ = true;
   return p;
+}
+
+Param Param::BoolArray(const std::vector<bool>& values) {
+  return BinaryArray(kBoolOid, values.size(), values.size() * 5, [&](std::string& out, size_t i) {
+    AppendInt32(out, 1);
+    out += values[i] ? '\1' : '\0';
+  });
+}
+
+Param Param::TimeArray(const std::vector<std::optional<absl::Time>>& values) {
+  return BinaryArray(kTimestamptzOid, values.size(), values.size() * 12, [&](std::string& out, size_t i) {
+    if (!values[i].has_value()) return AppendInt32(out, kNullLength);
+    AppendInt32(out, sizeof(int64_t));
+    const auto us = static_cast<uint64_t>(absl::ToInt64Microseconds(*values[i] - kPostgresEpoch));
+    AppendInt32(out, static_cast<uint32_t>(us >> 32));
+    AppendInt32(out, static_cast<uint32_t>(us));
+  });
+}
+
+Param Param::BytesArray(const std::vector<std::string_view>& values) {
+  size_t bytes = 0;
+  for (const std::string_view v : values) bytes += sizeof(uint32_t) + v.size();
+  return BinaryArray(kByteaOid, values.size(), bytes, [&](std::string& out, size_t i) {
+    AppendInt32(out, static_cast<uint32_t>(values[i].size()));
+    out += values[i];
+  });
 }
 
 bool Row::IsNull(int column) const { return PQgetisnull(result_, row_, column) == 1; }

@@ -1,7 +1,9 @@
-// Parameters and results of SQL statements. Values travel in PostgreSQL's text form, byte strings in binary.
+// Parameters and results of SQL statements. Values travel in PostgreSQL's text form, or in its binary form where
+// that is cheaper.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,20 +37,23 @@ class Param {
   static Param Bytes(std::string_view bytes);
   // A duration as an interval.
   static Param Interval(absl::Duration d);
-  // Arrays for unnest($1::text[]) and friends: text form, each element quoted, empty optional = NULL.
+  // Arrays for unnest($1::text[]) and friends: in text, whatever their elements are cast to. Empty optional = NULL.
   static Param TextArray(const std::vector<std::string>& values);
   static Param TextArray(const std::vector<std::optional<std::string>>& values);
   static Param IntArray(const std::vector<int64_t>& values);
   static Param IntArray(const std::vector<std::optional<int64_t>>& values);
+  // In binary, for parameters of just these types: boolean[], timestamptz[] (microseconds), bytea[].
   static Param BoolArray(const std::vector<bool>& values);
   static Param TimeArray(const std::vector<std::optional<absl::Time>>& values);
-  // bytea[] in binary.
   static Param BytesArray(const std::vector<std::string_view>& values);
 
   const std::optional<std::string>& value() const { return value_; }
   bool binary() const { return binary_; }
 
  private:
+  static Param BinaryArray(uint32_t element_type, size_t count, size_t bytes,
+                           const std::function<void(std::string& out, size_t i)>& append);
+
   std::optional<std::string> value_;
   bool binary_ = false;
 };

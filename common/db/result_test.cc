@@ -19,7 +19,6 @@ TEST(ParamTest, ArrayElementsAreQuotedAndNullIsNot) {
             R"({"a","b,c","q\"\\","NULL",""})");
   EXPECT_EQ(*Param::TextArray(std::vector<std::optional<std::string>>{std::nullopt, "x"}).value(), R"({NULL,"x"})");
   EXPECT_EQ(*Param::IntArray(std::vector<int64_t>{1, -2}).value(), "{1,-2}");
-  EXPECT_EQ(*Param::BoolArray({true, false}).value(), "{t,f}");
 }
 
 TEST(TimestampTest, ReadsWhatPostgresPrints) {

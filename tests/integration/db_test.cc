@@ -255,5 +255,26 @@ TEST_F(DbTest, BinaryValuesAndArraysArriveUnchanged) {
   EXPECT_EQ(*back, bytes + bytes);
 }
 
+TEST_F(DbTest, TimesAndTruthsOfAnArrayArriveUnchanged) {
+  const absl::Time time = absl::FromUnixMicros(1'790'000'000'123'456), early = absl::FromUnixMicros(-1);
+  const auto rows = RunInTransaction(database_.Pool("checkout"), Scope::System("test"), [&](Tx& tx) {
+    return tx.Exec("SELECT v.t, v.b FROM unnest($1::timestamptz[], $2::boolean[]) AS v (t, b)",
+                   {db::Param::TimeArray({time, std::nullopt, early, absl::InfiniteFuture()}),
+                    db::Param::BoolArray({true, false, true, false})});
+  });
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_EQ(rows->size(), 4);
+  EXPECT_EQ((*rows)[0].Time(0), time);
+  EXPECT_FALSE((*rows)[1].OptTime(0).has_value());
+  EXPECT_EQ((*rows)[2].Time(0), early);
+  EXPECT_EQ((*rows)[3].Time(0), absl::InfiniteFuture());
+  for (int i = 0; i < rows->size(); ++i) EXPECT_EQ((*rows)[i].Bool(1), i % 2 == 0);
+  const auto none = RunInTransaction(database_.Pool("checkout"), Scope::System("test"), [&](Tx& tx) {
+    return tx.Exec("SELECT 1 FROM unnest($1::timestamptz[])", {db::Param::TimeArray({})});
+  });
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_TRUE(none->empty());
+}
+
 }  // namespace
 }  // namespace billmesh
