@@ -73,18 +73,10 @@ int Run(const config::Config& config) {
                               "Customers and objects whose events run alone: the database refused some of them", {},
                               [&suspects] { return static_cast<double>(suspects.size()); });
   notifier.OnWake(daemon.AddWorker("events", settings.worker_period, [&worker] { return worker.RunOnce(); }));
-  daemon.AddWorker("event-stats", kStatsPeriod, [&worker] {
-    worker.ReportStats();
-    return false;
-  });
-  daemon.AddWorker("partitions", kPartitionsPeriod, [&worker] {
-    worker.KeepPartitions();
-    return false;
-  });
-  daemon.AddWorker("secrets", kSecretsPeriod, [&endpoints] {
-    (*endpoints)->Reload();
-    return false;
-  });
+  const auto every_period = [](auto run) { return [run] { return run(), false; }; };
+  daemon.AddWorker("event-stats", kStatsPeriod, every_period([&worker] { worker.ReportStats(); }));
+  daemon.AddWorker("partitions", kPartitionsPeriod, every_period([&worker] { worker.KeepPartitions(); }));
+  daemon.AddWorker("secrets", kSecretsPeriod, every_period([&endpoints] { (*endpoints)->Reload(); }));
   daemon.OnDrain([&batcher] { batcher.Stop(); });
   return daemon.Serve({&server, &projection_server, &operations});
 }
