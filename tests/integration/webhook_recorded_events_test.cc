@@ -58,7 +58,16 @@ class RecordedEventsTest : public ::testing::Test {
     return lines;
   }
 
+  static BatchSettings LiveSettings() {
+    BatchSettings settings = DefaultSettings();
+    settings.livemode = true;
+    return settings;
+  }
+
   testing::TestDatabase database_;
+  // Two deployments over the same rows, so that events of both modes meet the one that serves them.
+  Replica test_{database_, "test-mode"};
+  Replica live_{database_, "live-mode", LiveSettings()};
 };
 
 TEST_F(RecordedEventsTest, EveryOneIsAcceptedStoredAndProjectedOrIgnoredByName) {
@@ -66,15 +75,10 @@ TEST_F(RecordedEventsTest, EveryOneIsAcceptedStoredAndProjectedOrIgnoredByName) 
   if (!data) GTEST_SKIP() << testing::kNoSharedData;
   const std::vector<RecordedEvent> events = testing::AllRecordedEvents(*data);
   LinkCustomers(events);
-  // Two deployments over the same rows, so that events of both modes meet the one that serves them.
-  Replica test(database_, "test-mode");
-  BatchSettings live_settings = DefaultSettings();
-  live_settings.livemode = true;
-  Replica live(database_, "live-mode", live_settings);
 
   std::map<std::string, int> counts;
   for (const RecordedEvent& event : events) {
-    Replica& replica = event.livemode ? live : test;
+    Replica& replica = event.livemode ? live_ : test_;
     const auto result = replica.service.Apply({Parsed(event.payload)})[0];
     ASSERT_TRUE(result.ok()) << event.file << ": " << result.status();
     const std::string outcome = absl::StrCat(std::string(NameOf(result->disposition)), " ", result->reason);
@@ -110,12 +114,8 @@ TEST_F(RecordedEventsTest, EachProjectsToTheStoredExpectationFieldByField) {
   if (!data) GTEST_SKIP() << testing::kNoSharedData;
   const std::vector<RecordedEvent> events = testing::AllRecordedEvents(*data);
   LinkCustomers(events);
-  Replica test(database_, "test-mode");
-  BatchSettings live_settings = DefaultSettings();
-  live_settings.livemode = true;
-  Replica live(database_, "live-mode", live_settings);
   for (const RecordedEvent& event : events) {
-    Replica& replica = event.livemode ? live : test;
+    Replica& replica = event.livemode ? live_ : test_;
     ASSERT_TRUE(replica.service.Apply({Parsed(event.payload)})[0].ok()) << event.file;
   }
   const std::vector<std::string> projection = ProjectionLines();
@@ -133,12 +133,8 @@ TEST_F(RecordedEventsTest, EventsOfTheOtherModeAreRefusedAndKept) {
   if (!data) GTEST_SKIP() << testing::kNoSharedData;
   const std::vector<RecordedEvent> events = testing::AllRecordedEvents(*data);
   LinkCustomers(events);
-  Replica test(database_, "test-mode");
-  BatchSettings live_settings = DefaultSettings();
-  live_settings.livemode = true;
-  Replica live(database_, "live-mode", live_settings);
   for (const RecordedEvent& event : events) {
-    Replica& wrong = event.livemode ? test : live;
+    Replica& wrong = event.livemode ? test_ : live_;
     const auto result = wrong.service.Apply({Parsed(event.payload)})[0];
     ASSERT_TRUE(result.ok()) << event.file << ": " << result.status();
     EXPECT_EQ(result->disposition, Disposition::kIgnored) << event.file;
