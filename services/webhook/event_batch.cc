@@ -28,6 +28,8 @@ absl::StatusOr<BatchOutcome> EventBatch::Run(db::Tx& tx) {
   RETURN_IF_ERROR(Admit(tx));
   RouteAll();
   AddObjects();
+  objects_.Ask(tx);
+  RETURN_IF_ERROR(LetGoOfKnown(tx));
   RETURN_IF_ERROR(objects_.Apply(tx));
   SettleAll();
   RETURN_IF_ERROR(WriteAll(tx));
@@ -37,6 +39,7 @@ absl::StatusOr<BatchOutcome> EventBatch::Run(db::Tx& tx) {
 
 absl::StatusOr<BatchOutcome> EventBatch::RunAsFailed(db::Tx& tx, const std::string& reason) {
   RETURN_IF_ERROR(Admit(tx));
+  RETURN_IF_ERROR(LetGoOfKnown(tx));
   for (Work& work : work_) {
     work.result.disposition = Disposition::kFailed;
     work.result.reason = reason;
@@ -47,34 +50,11 @@ absl::StatusOr<BatchOutcome> EventBatch::RunAsFailed(db::Tx& tx, const std::stri
   return TakeOutcome();
 }
 
+// New events are taken for this batch's until the answer says which keys were known: the question travels with what is
+// asked of their objects.
 absl::Status EventBatch::Admit(db::Tx& tx) {
-  RETURN_IF_ERROR(AdmitNew(tx));
-  return AdmitStored(tx);
-}
-
-// An event is this batch's when it claimed the key; else another has stored it, before or in this same instant (WHK-2).
-absl::Status EventBatch::AdmitNew(db::Tx& tx) {
-  std::unordered_map<std::string, const Incoming*> first;
-  std::vector<EventKey> keys;
-  for (const Incoming& incoming : events_) {
-    if (incoming.stored.has_value() || !first.emplace(incoming.event.id, &incoming).second) continue;
-    keys.push_back({incoming.event.id, ids_.NewId()});
-  }
-  if (keys.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const auto fresh, ClaimKeys(tx, settings_.provider, keys));
-  std::vector<std::string> known;
-  for (const EventKey& key : keys) {
-    const auto at = fresh.find(key.provider_event_id);
-    if (at == fresh.end()) {
-      known.push_back(key.provider_event_id);
-      continue;
-    }
-    Work work{first.at(key.provider_event_id)};
-    work.record.ref = {key.id, at->second, 0, 0};
-    work_of_event_.emplace(key.provider_event_id, work_.size());
-    work_.push_back(std::move(work));
-  }
-  ASSIGN_OR_RETURN(earlier_disposition_, LoadDispositions(tx, settings_.provider, known));
+  RETURN_IF_ERROR(AdmitStored(tx));
+  ClaimNew(tx);
   return absl::OkStatus();
 }
 
@@ -86,11 +66,46 @@ absl::Status EventBatch::AdmitStored(db::Tx& tx) {
     if (!incoming.stored.has_value()) continue;
     ASSIGN_OR_RETURN(const bool held, HoldsLease(tx, *incoming.stored));
     if (!held) return Fail(Reason::FAILURE_REASON_LEASE_LOST, "the lease on the event was lost");
-    Work work{&incoming};
-    work.record.ref = *incoming.stored;
-    work_of_event_.emplace(incoming.event.id, work_.size());
-    work_.push_back(std::move(work));
+    AddWork(incoming, *incoming.stored);
   }
+  return absl::OkStatus();
+}
+
+void EventBatch::ClaimNew(db::Tx& tx) {
+  std::vector<EventKey> keys;
+  for (const Incoming& incoming : events_) {
+    if (incoming.stored.has_value() || work_of_event_.count(incoming.event.id) > 0) continue;
+    const Work& work = AddWork(incoming, {ids_.NewId()});
+    keys.push_back({incoming.event.id, work.record.ref.id});
+  }
+  ClaimKeys(tx, settings_.provider, std::move(keys), fresh_);
+}
+
+EventBatch::Work& EventBatch::AddWork(const Incoming& incoming, StoredRef ref) {
+  Work& work = work_.emplace_back(Work{&incoming});
+  work.record.ref = std::move(ref);
+  work_of_event_.emplace(incoming.event.id, &work);
+  return work;
+}
+
+// An event is this batch's when it claimed the key; else another has stored it, before or in this same instant (WHK-2).
+absl::Status EventBatch::LetGoOfKnown(db::Tx& tx) {
+  RETURN_IF_ERROR(tx.Flush());
+  std::vector<std::string> known;
+  for (auto work = work_.begin(); work != work_.end();) {
+    const std::string& event_id = work->incoming->event.id;
+    const auto claimed = fresh_.find(event_id);
+    if (claimed != fresh_.end()) work->record.ref.received_at = claimed->second;
+    if (claimed != fresh_.end() || work->incoming->stored.has_value()) {
+      ++work;
+      continue;
+    }
+    known.push_back(event_id);
+    objects_.Remove(work->result);
+    work_of_event_.erase(event_id);
+    work = work_.erase(work);
+  }
+  ASSIGN_OR_RETURN(earlier_disposition_, LoadDispositions(tx, settings_.provider, known));
   return absl::OkStatus();
 }
 
@@ -206,7 +221,7 @@ BatchOutcome EventBatch::TakeOutcome() {
       outcome_.results.push_back(std::move(known));
       continue;
     }
-    EventResult result = work_[at->second].result;
+    EventResult result = at->second->result;
     // The same event twice in one batch: the second is the duplicate.
     result.duplicate = !answered.insert(incoming.event.id).second;
     outcome_.results.push_back(std::move(result));

@@ -2,6 +2,7 @@
 // events that a worker takes up later, and for batches of one.
 #pragma once
 
+#include <list>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -79,8 +80,10 @@ class EventBatch {
   };
 
   absl::Status Admit(db::Tx& tx);
-  absl::Status AdmitNew(db::Tx& tx);
   absl::Status AdmitStored(db::Tx& tx);
+  void ClaimNew(db::Tx& tx);
+  Work& AddWork(const Incoming& incoming, StoredRef ref);
+  absl::Status LetGoOfKnown(db::Tx& tx);
   void RouteAll();
   static void TakeFetched(Work& work);
   void AddObjects();
@@ -94,9 +97,10 @@ class EventBatch {
   const BatchSettings& settings_;
   IdGenerator& ids_;
   const std::vector<Incoming>& events_;
-  absl::Time now_;  // the database's; set where stored events are among the batch
-  std::vector<Work> work_;
-  std::unordered_map<std::string, size_t> work_of_event_;             // by provider event id
+  absl::Time now_;                                        // the database's; set where stored events are among the batch
+  std::list<Work> work_;                                  // objects_ points at their results
+  std::unordered_map<std::string, Work*> work_of_event_;  // by provider event id
+  std::unordered_map<std::string, absl::Time> fresh_;     // the keys that this batch has claimed
   std::unordered_map<std::string, Disposition> earlier_disposition_;  // of duplicates
   ObjectBatch objects_;
   BatchOutcome outcome_;

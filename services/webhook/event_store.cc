@@ -35,10 +35,9 @@ std::vector<LeasedEvent> ReadLeased(const db::Result& rows) {
 
 }  // namespace
 
-absl::StatusOr<std::unordered_map<std::string, absl::Time>> ClaimKeys(db::Tx& tx, std::string_view provider,
-                                                                      std::vector<EventKey> keys) {
-  std::unordered_map<std::string, absl::Time> fresh;
-  if (keys.empty()) return fresh;
+void ClaimKeys(db::Tx& tx, std::string_view provider, std::vector<EventKey> keys,
+               std::unordered_map<std::string, absl::Time>& fresh) {
+  if (keys.empty()) return;
   std::sort(keys.begin(), keys.end(),
             [](const EventKey& a, const EventKey& b) { return a.provider_event_id < b.provider_event_id; });
   std::vector<std::string> event_ids, ids;
@@ -46,7 +45,7 @@ absl::StatusOr<std::unordered_map<std::string, absl::Time>> ClaimKeys(db::Tx& tx
     event_ids.push_back(std::move(key.provider_event_id));
     ids.push_back(std::move(key.id));
   }
-  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+  tx.Queue(R"sql(
     INSERT INTO billing.webhook_event_keys (provider, provider_event_id, event_id, received_at)
     SELECT $1, v.provider_event_id, v.event_id, billing.now()
     FROM unnest($2::text[], $3::uuid[]) WITH ORDINALITY AS v (provider_event_id, event_id, place)
@@ -54,9 +53,10 @@ absl::StatusOr<std::unordered_map<std::string, absl::Time>> ClaimKeys(db::Tx& tx
     ON CONFLICT (provider, provider_event_id) DO NOTHING
     RETURNING provider_event_id, received_at
   )sql",
-                                                  {provider, Param::TextArray(event_ids), Param::TextArray(ids)}));
-  for (int i = 0; i < rows.size(); ++i) fresh.emplace(rows[i].Text(0), rows[i].Time(1));
-  return fresh;
+           {provider, Param::TextArray(event_ids), Param::TextArray(ids)}, [&fresh](const db::Result& rows) {
+             for (int i = 0; i < rows.size(); ++i) fresh.emplace(rows[i].Text(0), rows[i].Time(1));
+             return absl::OkStatus();
+           });
 }
 
 absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(

@@ -54,9 +54,10 @@ struct EventKey {
 };
 
 // Claims the keys that nobody has claimed, in their order; waits for a transaction that is claiming the same one.
-// Returns those that are new now, with the time of receipt.
-absl::StatusOr<std::unordered_map<std::string, absl::Time>> ClaimKeys(db::Tx& tx, std::string_view provider,
-                                                                      std::vector<EventKey> keys);
+// Queued: `fresh`, which must live until then, has those that are new and the time of receipt with the next statement
+// that is run.
+void ClaimKeys(db::Tx& tx, std::string_view provider, std::vector<EventKey> keys,
+               std::unordered_map<std::string, absl::Time>& fresh);
 
 // What became so far of events that were stored before, by provider event id.
 absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(

@@ -1,6 +1,5 @@
 #include "services/webhook/evidence_store.h"
 
-#include "common/status/status.h"
 #include "nlohmann/json.hpp"
 
 namespace billmesh::webhook {
@@ -112,9 +111,8 @@ void EvidenceQuery::Add(const EventKeys& keys) {
 }
 
 // A statement a kind that is asked for: most batches name two of them.
-absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std::string_view env,
-                                      const EvidenceQuery& query) {
-  Evidence evidence;
+void QueueEvidence(db::Tx& tx, std::string_view provider, std::string_view env, const EvidenceQuery& query,
+                   Evidence& evidence) {
   for (const Lookup& lookup : kLookups) {
     if ((query.*lookup.keys).empty()) continue;
     tx.Queue(lookup.sql, {provider, env, Param::TextArray(query.*lookup.keys)},
@@ -123,8 +121,6 @@ absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std
                return absl::OkStatus();
              });
   }
-  RETURN_IF_ERROR(tx.Flush());
-  return evidence;
 }
 
 }  // namespace billmesh::webhook

@@ -5,7 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "common/db/pool.h"
 #include "services/webhook/binding_rules.h"
 
@@ -25,8 +24,9 @@ struct EvidenceQuery {
   void Add(const EventKeys& keys);
 };
 
-// What is stored under the keys, of entities of this environment only (TEN-1). One round trip, no locks.
-absl::StatusOr<Evidence> LoadEvidence(db::Tx& tx, std::string_view provider, std::string_view env,
-                                      const EvidenceQuery& query);
+// What is stored under the keys, of entities of this environment only (TEN-1). No locks. Queued: `evidence`, which must
+// live until then, has it with the next statement that is run.
+void QueueEvidence(db::Tx& tx, std::string_view provider, std::string_view env, const EvidenceQuery& query,
+                   Evidence& evidence);
 
 }  // namespace billmesh::webhook

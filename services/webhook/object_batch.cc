@@ -63,7 +63,8 @@ absl::Status ObjectBatch::Apply(db::Tx& tx) {
   if (items_.empty()) return absl::OkStatus();
   std::stable_sort(items_.begin(), items_.end(),
                    [](const Item& a, const Item& b) { return Rank(*a.object) < Rank(*b.object); });
-  RETURN_IF_ERROR(Bind(tx));
+  RETURN_IF_ERROR(tx.Flush());
+  Bind();
   RETURN_IF_ERROR(Load(tx));
   for (const Item& item : items_) {
     ObjectResult& result = *item.result;
@@ -90,11 +91,19 @@ void ObjectBatch::TakeTurns(db::Tx& tx) const {
   LockObjects(tx, provider_, ids);
 }
 
-absl::Status ObjectBatch::Bind(db::Tx& tx) {
+void ObjectBatch::Ask(db::Tx& tx) {
   TakeTurns(tx);
   EvidenceQuery query;
   for (const Item& item : items_) query.Add(item.keys);
-  ASSIGN_OR_RETURN(evidence_, LoadEvidence(tx, provider_, env_, query));
+  QueueEvidence(tx, provider_, env_, query, evidence_);
+}
+
+void ObjectBatch::Remove(const ObjectResult& result) {
+  const auto gone = std::remove_if(items_.begin(), items_.end(), [&](const Item& i) { return i.result == &result; });
+  items_.erase(gone, items_.end());
+}
+
+void ObjectBatch::Bind() {
   for (const Item& item : items_) {
     Binding binding = webhook::Bind(item.owner, item.keys, evidence_, env_);
     ObjectResult& result = *item.result;
@@ -105,7 +114,6 @@ absl::Status ObjectBatch::Bind(db::Tx& tx) {
     result.operation_key = KnownOperation(item.keys, evidence_);
     if (result.disposition == Disposition::kPending) Learn(*item.object, result.entity_id, evidence_);
   }
-  return absl::OkStatus();
 }
 
 absl::Status ObjectBatch::Load(db::Tx& tx) {

@@ -37,8 +37,13 @@ class ObjectBatch {
       : env_(env), provider_(provider), ids_(ids) {}
 
   void Add(Item item) { items_.push_back(std::move(item)); }
+  // Queues what Apply must know of all that was added: the locks on what objects share, then the evidence. In a
+  // transaction of the system scope; once.
+  void Ask(db::Tx& tx);
+  // Takes back what was added with this result.
+  void Remove(const ObjectResult& result);
   // Binds the objects, locks their entities in id order, loads what is stored and decides, in the order of adding: the
-  // results are final. In a transaction of the system scope; once.
+  // results are final. After Ask; once.
   absl::Status Apply(db::Tx& tx);
   // Writes the rows that changed, and promises a refresh of what was tied. Queued: done with the next statement that is
   // run, or before the commit; then `duplicates` has the duplicate subscriptions that are new.
@@ -53,7 +58,7 @@ class ObjectBatch {
 
  private:
   void TakeTurns(db::Tx& tx) const;
-  absl::Status Bind(db::Tx& tx);
+  void Bind();
   absl::Status Load(db::Tx& tx);
   Applied ApplyOne(const Item& item, EntityState& state);
   std::vector<outbox::NewJob> RefreshJobs() const;

@@ -128,6 +128,7 @@ absl::StatusOr<ProjectionService::Told> ProjectionService::RunIn(db::Tx& tx, con
                  FetchedVersion(work->fetched->provider_date, work->fetched->object_json), &work->result});
   }
   Told told;
+  objects.Ask(tx);
   RETURN_IF_ERROR(objects.Apply(tx));
   RETURN_IF_ERROR(objects.Write(tx, told.duplicates));
   ASSIGN_OR_RETURN(const int64_t woken, WakeParked(tx, settings_.env, settings_.provider, objects.BornIds()));
