@@ -40,13 +40,13 @@ void DeliveryGatherer::Submit(pb::Delivery delivery, Done done) {
 }
 
 // Until all calls are under way or nothing waits any more.
-void DeliveryGatherer::SendGathered() {
-  while (true) {
+bool DeliveryGatherer::SendGathered() {
+  for (bool sent = false;; sent = true) {
     const absl::Duration now = clock_.Monotonic();
     Batch batch;
     {
       std::lock_guard lock(mutex_);
-      if (waiting_.empty() || !HasRoom(now)) return;
+      if (waiting_.empty() || !HasRoom(now)) return sent;
       calls_.insert(now);
       batch = TakeBatch();
     }

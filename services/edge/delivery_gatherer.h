@@ -39,6 +39,9 @@ class DeliveryGatherer {
 
   // Never blocks; thread safe.
   void Submit(billing::webhook::v1::Delivery delivery, Done done);
+  // Sends what waits and has room by now. To be called every now and then, about as often as slow_after: a call becomes
+  // slow without anybody being told. Whether anything was sent. Never blocks; thread safe.
+  bool SendGathered();
 
  private:
   struct Waiting {
@@ -53,7 +56,6 @@ class DeliveryGatherer {
 
   bool HasRoom(absl::Duration now) const;  // mutex_ is held
   Batch TakeBatch();                       // mutex_ is held
-  void SendGathered();
   void Send(Batch batch, absl::Duration begun);
   static void Answer(const std::vector<Done>& dones, const absl::StatusOr<std::string>& response);
 

@@ -93,6 +93,17 @@ TEST_F(DeliveryGathererTest, ASlowCallHoldsUpItsOwnDeliveriesOnly) {
   EXPECT_EQ(answered_, 5);
 }
 
+TEST_F(DeliveryGathererTest, WhatWaitsForSlowCallsGoesWithoutAnotherDelivery) {
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 1, .slow_after = absl::Seconds(1)});
+  Submit(gatherer, "locked");
+  Submit(gatherer, "a");
+  EXPECT_FALSE(gatherer.SendGathered()) << "not slow yet";
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_TRUE(gatherer.SendGathered());
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 1}));
+  while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
+}
+
 TEST_F(DeliveryGathererTest, ACallsBytesAreBoundedButOneAlwaysFits) {
   DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 1, .max_bytes = 10});
   Submit(gatherer, "first");

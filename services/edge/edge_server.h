@@ -44,6 +44,9 @@ class EdgeServer {
 
   // For http::Server. Never blocks. This object must outlive every call of `respond`.
   void Handle(http::Request request, http::Respond respond);
+  // DeliveryGatherer::SendGathered; to be called this often.
+  static constexpr absl::Duration kSendPeriod = DeliveryGatherer::Options().slow_after;
+  bool SendGathered() { return gatherer_.SendGathered(); }
 
  private:
   struct Exchange;

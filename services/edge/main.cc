@@ -80,6 +80,7 @@ int Run(const Config& config) {
     parts.verifier->RefreshIfDue();
     return false;
   });
+  (*daemon)->AddWorker("deliveries", edge::EdgeServer::kSendPeriod, [&parts] { return parts.server->SendGathered(); });
   (*daemon)->OnDrain([&] { parts.http->Drain(settings.drain_timeout); });
   billmesh::telemetry::Info("serving HTTP", {{"http_port", absl::StrCat(parts.http->port())}});
   billmesh::telemetry::Warn("rate limits are kept in this process' memory (development): replicas don't share them");

@@ -83,10 +83,12 @@ void IngestBatcher::SortOut(std::vector<Delivery>& refused) {
   while (alone_ && !queue_.empty() && alone_(queue_.front().incoming.event)) {
     Delivery delivery = std::move(queue_.front());
     queue_.pop_front();
-    if (alone_queue_.size() < options_.max_alone_events) {
+    const size_t bytes = delivery.incoming.payload.size();
+    if (alone_queue_.size() < options_.max_alone_events && alone_bytes_ + bytes <= options_.max_alone_bytes) {
+      alone_bytes_ += bytes;
       alone_queue_.push_back(std::move(delivery));
     } else {
-      queued_bytes_ -= delivery.incoming.payload.size();
+      queued_bytes_ -= bytes;
       refused.push_back(std::move(delivery));
     }
     wake_alone_.notify_one();
@@ -120,15 +122,35 @@ std::vector<IngestBatcher::Delivery> IngestBatcher::TakeBatch() {
   return batch;
 }
 
+// The same of the other queue. What has waited too long for those before it is refused: it would hold up the answers of
+// whatever it came with.
 std::vector<IngestBatcher::Delivery> IngestBatcher::TakeAlone() {
   std::vector<Delivery> one;
-  std::unique_lock lock(mutex_);
-  wake_alone_.wait(lock, [this] { return none_to_come_ || !alone_queue_.empty(); });
-  if (alone_queue_.empty()) return one;
-  queued_bytes_ -= alone_queue_.front().incoming.payload.size();
-  one.push_back(std::move(alone_queue_.front()));
-  alone_queue_.pop_front();
+  for (bool ending = false; one.empty() && !ending;) {
+    std::vector<Delivery> refused;
+    std::unique_lock lock(mutex_);
+    wake_alone_.wait(lock, [this] { return none_to_come_ || !alone_queue_.empty(); });
+    const absl::Duration now = clock_.Monotonic();
+    while (!alone_queue_.empty() && now - alone_queue_.front().taken_at > options_.max_alone_wait) {
+      refused.push_back(PopAlone());
+    }
+    if (!alone_queue_.empty()) one.push_back(PopAlone());
+    ending = none_to_come_ && alone_queue_.empty();
+    lock.unlock();
+    for (const Delivery& delivery : refused) {
+      delivery.done(Fail(Reason::FAILURE_REASON_OVERLOADED, "the delivery waited too long to go alone"));
+    }
+  }
   return one;
+}
+
+// Under the lock.
+IngestBatcher::Delivery IngestBatcher::PopAlone() {
+  Delivery delivery = std::move(alone_queue_.front());
+  alone_queue_.pop_front();
+  queued_bytes_ -= delivery.incoming.payload.size();
+  alone_bytes_ -= delivery.incoming.payload.size();
+  return delivery;
 }
 
 void IngestBatcher::Run(std::vector<Delivery> batch) {

@@ -31,8 +31,12 @@ class IngestBatcher {
     size_t max_batch_events = 64;
     size_t max_batch_bytes = 8 << 20;  // of payload; a single event always fits
     size_t max_queued_events = 1024;
-    size_t max_alone_events = 256;  // of these, that wait to go alone
     size_t max_queued_bytes = 64 << 20;
+    // Of these, those that wait to go alone. They wait for each other's locks, and others' deliveries that came with
+    // them wait for their answers.
+    size_t max_alone_events = 256;
+    size_t max_alone_bytes = 16 << 20;
+    absl::Duration max_alone_wait = absl::Seconds(1);  // then OVERLOADED
   };
 
   // Starts the committers. The clock must outlive this object. No `alone`: nothing is.
@@ -66,6 +70,7 @@ class IngestBatcher {
   std::vector<Delivery> TakeBatch();
   void SortOut(std::vector<Delivery>& refused);
   std::vector<Delivery> TakeAlone();
+  Delivery PopAlone();
   void Run(std::vector<Delivery> batch);
 
   const Options options_;
@@ -77,6 +82,7 @@ class IngestBatcher {
   std::deque<Delivery> queue_;        // guarded by mutex_
   std::deque<Delivery> alone_queue_;  // guarded by mutex_
   size_t queued_bytes_ = 0;           // of both; guarded by mutex_
+  size_t alone_bytes_ = 0;            // guarded by mutex_
   bool stopping_ = false;             // guarded by mutex_
   bool none_to_come_ = false;         // into alone_queue_; guarded by mutex_
   std::vector<std::thread> committers_;

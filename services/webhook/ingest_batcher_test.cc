@@ -180,6 +180,36 @@ TEST(IngestBatcherTest, WhatMaySpoilABatchGoesAloneAndHoldsNobodyUp) {
       << "the queue of those that go alone is bounded";
 }
 
+TEST(IngestBatcherTest, WhatWaitsTooLongToGoAloneIsRefused) {
+  Fixture f({.committers = 1});
+  std::promise<void> begun, unlock;
+  const std::shared_future<void> unlocked = unlock.get_future().share();
+  f.gate.Open();
+  f.batcher = std::make_unique<IngestBatcher>(
+      IngestBatcher::Options{.max_alone_wait = absl::Seconds(1)}, f.clock,
+      [&](const std::vector<Incoming>& events) {
+        if (events.front().event.id == "evt_1") {
+          begun.set_value();
+          unlocked.wait();
+        }
+        return f.gate.Apply(events);
+      },
+      [](const provider::Event&) { return true; });
+  const auto submit = [&f](int n) {
+    std::vector<IngestBatcher::Delivery> one;
+    one.push_back(f.Delivery(n, 10, absl::InfiniteDuration()));
+    f.batcher->Submit(std::move(one));
+  };
+  submit(1);
+  begun.get_future().wait();
+  submit(2);
+  f.clock.Advance(absl::Seconds(2));
+  submit(3);
+  unlock.set_value();
+  f.batcher->Stop();
+  EXPECT_EQ(f.answers, (std::vector<std::string>{"evt_1", "overloaded", "evt_3"}));
+}
+
 TEST(IngestBatcherTest, SeveralBatchesCommitAtTheSameTime) {
   Fixture f({.committers = 3});
   for (int i = 0; i < 3; ++i) {

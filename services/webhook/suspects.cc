@@ -16,6 +16,7 @@ bool Suspects::Has(const provider::Event& event) {
   const std::lock_guard lock(mutex_);
   Forget(clock_.Monotonic());
   size_ = until_.size();
+  if (size_ > kTooMany) return false;
   const auto has = [this](const std::optional<std::string>& key) { return key.has_value() && until_.count(*key) > 0; };
   return has(event.customer_id) || has(event.object_id);
 }

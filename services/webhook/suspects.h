@@ -20,6 +20,9 @@ class Suspects {
  public:
   static constexpr absl::Duration kMemory = absl::Minutes(10);  // after the last time
   static constexpr size_t kMaxKeys = 10'000;                    // then the oldest is forgotten
+  // More than these have no fault of their own: a rule of ours or the database itself is at fault, and one lane for all
+  // of them would be a jam. Then nobody is suspected.
+  static constexpr size_t kTooMany = 200;
 
   explicit Suspects(Clock& clock) : clock_(clock) {}
 

@@ -44,7 +44,15 @@ TEST_F(SuspectsTest, IsForgottenAWhileAfterTheLastTime) {
 TEST_F(SuspectsTest, RemembersABoundedNumber) {
   for (size_t n = 0; n <= Suspects::kMaxKeys; ++n) suspects_.Note(About(absl::StrCat("cus_", n), std::nullopt));
   EXPECT_EQ(suspects_.size(), Suspects::kMaxKeys);
-  EXPECT_FALSE(suspects_.Has(About("cus_0", std::nullopt))) << "the oldest";
+}
+
+TEST_F(SuspectsTest, WhereManyFailNobodyIsSuspect) {
+  for (size_t n = 0; n < Suspects::kTooMany; ++n) suspects_.Note(About(absl::StrCat("cus_", n), std::nullopt));
+  EXPECT_TRUE(suspects_.Has(About("cus_1", std::nullopt)));
+  suspects_.Note(About("cus_one_too_many", std::nullopt));
+  EXPECT_FALSE(suspects_.Has(About("cus_1", std::nullopt)));
+  clock_.Advance(Suspects::kMemory + absl::Seconds(1));
+  suspects_.Note(About("cus_1", std::nullopt));
   EXPECT_TRUE(suspects_.Has(About("cus_1", std::nullopt)));
 }
 

@@ -43,7 +43,7 @@ std::vector<Setting> WebhookSettings() {
       {"hint-timeout", "HINT_TIMEOUT", Type::kDuration, "1s", "how long telling it may take", 10, 60000},
       {"ingest-committers", "INGEST_COMMITTERS", Type::kInt, "2", "batches that may be committing at the same time", 1,
        64},
-      {"ingest-batch", "INGEST_BATCH", Type::kInt, "64", "most events in a batch", 1, 1000},
+      {"ingest-batch", "INGEST_BATCH", Type::kInt, "64", "most events in a batch", 1, 256},
       {"ingest-queue", "INGEST_QUEUE", Type::kInt, "1024", "most deliveries that wait for a batch, then 503", 1,
        100000},
       {"event-attempts", "EVENT_ATTEMPTS", Type::kInt, "10", "attempts at an event before it is a dead letter", 1,
@@ -80,8 +80,13 @@ std::vector<config::CrossCheck> WebhookChecks() {
                : "--provider-livemode contradicts BILLING_ENV: live mode goes with live, and with nothing else";
   });
   checks.push_back([](const config::Config& config) -> std::string {
-    const bool enough = config.GetInt("ingest-committers") < config.GetInt("database-connections");
-    return enough ? "" : "--ingest-committers must be less than --database-connections: workers need one too";
+    // One for the deliveries that go alone, one at least for workers.
+    const bool enough = config.GetInt("ingest-committers") + 2 <= config.GetInt("database-connections");
+    return enough ? "" : "--ingest-committers: at most --database-connections less 2, which others need";
+  });
+  checks.push_back([](const config::Config& config) -> std::string {
+    const bool ordered = config.GetDuration("event-backoff") <= config.GetDuration("event-backoff-max");
+    return ordered ? "" : "--event-backoff is over --event-backoff-max";
   });
   return checks;
 }

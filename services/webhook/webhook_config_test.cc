@@ -81,8 +81,13 @@ TEST(WebhookConfigTest, RefusesBlankSecretsAtBootWithoutShowingOthers) {
 }
 
 TEST(WebhookConfigTest, WorkersKeepAConnectionForThemselves) {
-  EXPECT_NE(Fault(Environment(), "INGEST_COMMITTERS", "12"), "");
-  EXPECT_EQ(Fault(Environment(), "INGEST_COMMITTERS", "11"), "");
+  EXPECT_NE(Fault(Environment(), "INGEST_COMMITTERS", "11"), "") << "one more for deliveries that go alone";
+  EXPECT_EQ(Fault(Environment(), "INGEST_COMMITTERS", "10"), "");
+}
+
+TEST(WebhookConfigTest, TheBackoffGrows) {
+  EXPECT_NE(Fault(Environment(), "EVENT_BACKOFF_MAX", "5s").find("--event-backoff-max"), std::string::npos);
+  EXPECT_EQ(Fault(Environment(), "EVENT_BACKOFF_MAX", "10s"), "");
 }
 
 class SecretReloaderTest : public ::testing::Test {

@@ -1,5 +1,7 @@
 #include "services/webhook/webhook_service.h"
 
+#include <algorithm>
+
 #include "common/fault/fault_point.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -11,10 +13,13 @@
 namespace billmesh::webhook {
 namespace {
 
-constexpr int kMaxConflicts = 2;  // of the events of a batch that run alone
+constexpr int kMaxConflicts = 2;  // of a batch whose events run alone, each of another one's entity
 
-bool IsConflict(const absl::Status& status) {
-  return ReasonOf(status) == Reason::FAILURE_REASON_TRANSACTION_CONFLICT;
+bool IsConflict(const absl::Status& status) { return ReasonOf(status) == Reason::FAILURE_REASON_TRANSACTION_CONFLICT; }
+
+bool AboutTheSame(const provider::Event& a, const provider::Event& b) {
+  return (a.customer_id.has_value() && a.customer_id == b.customer_id) ||
+         (a.object_id.has_value() && a.object_id == b.object_id);
 }
 
 const char* GuardrailOf(Disposition disposition) {
@@ -76,13 +81,21 @@ std::vector<absl::StatusOr<EventResult>> WebhookService::Apply(const std::vector
   return std::vector<absl::StatusOr<EventResult>>(outcome->results.begin(), outcome->results.end());
 }
 
-// Each conflict has waited for a lock: where they are many, it's no single entity's, and the rest isn't tried.
+// Each conflict has waited for a lock. What is about the same as one of them would wait again and isn't tried; where
+// they are many, it's no single entity's, and the rest isn't tried either.
 std::vector<absl::StatusOr<EventResult>> WebhookService::ApplyEachAlone(const std::vector<Incoming>& events) {
   std::vector<absl::StatusOr<EventResult>> answers;
-  int conflicts = 0;
-  for (const Incoming& event : events) {
-    answers.push_back(conflicts < kMaxConflicts ? std::move(Apply({event})[0]) : answers.back());
-    if (IsConflict(answers.back().status())) ++conflicts;
+  std::vector<const provider::Event*> locked;
+  absl::Status conflict;
+  for (const Incoming& incoming : events) {
+    const bool in_vain =
+        locked.size() >= kMaxConflicts || std::any_of(locked.begin(), locked.end(), [&](const provider::Event* other) {
+          return AboutTheSame(*other, incoming.event);
+        });
+    answers.push_back(in_vain ? conflict : std::move(Apply({incoming})[0]));
+    if (in_vain || !IsConflict(answers.back().status())) continue;
+    locked.push_back(&incoming.event);
+    conflict = answers.back().status();
   }
   return answers;
 }

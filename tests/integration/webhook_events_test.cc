@@ -158,6 +158,25 @@ TEST_F(WebhookEventsTest, AnEntityThatIsLockedDoesNotHoldItsBatch) {
   EXPECT_EQ(DeliverBatch(events), (std::vector<std::string>{"processed", "duplicate processed"}));
 }
 
+// Its other events would wait in vain too: they aren't tried, and nobody else's are given up for them.
+TEST_F(WebhookEventsTest, SeveralEventsOfALockedEntityAreOneConflict) {
+  const std::string other = database_.AddWorkspace("other");
+  database_.LinkCustomer(other, "cus_2");
+  database_.Admin("BEGIN");
+  database_.Admin("SELECT 1 FROM billing.entities WHERE id = $1 FOR UPDATE", {entity_});
+  const auto of_the_locked = [&](int n) {
+    return Event(absl::StrCat("evt_", n), "customer.subscription.created", 5,
+                 Subscription(absl::StrCat("sub_", n), "cus_1", "active"));
+  };
+  const absl::Duration begun = database_.clock().Monotonic();
+  EXPECT_EQ(
+      DeliverBatch({of_the_locked(1), of_the_locked(2), of_the_locked(3),
+                    Event("evt_4", "customer.subscription.created", 5, Subscription("sub_4", "cus_2", "active"))}),
+      (std::vector<std::string>{"transaction_conflict", "transaction_conflict", "transaction_conflict", "processed"}));
+  EXPECT_LT(database_.clock().Monotonic() - begun, absl::Seconds(2 * 2 + 2)) << "twice lock_timeout, not four times";
+  database_.Admin("COMMIT");
+}
+
 // A lock that concerns everybody isn't waited for once an event.
 TEST_F(WebhookEventsTest, ManyConflictsEndTheBatch) {
   database_.Admin("BEGIN");
@@ -165,7 +184,7 @@ TEST_F(WebhookEventsTest, ManyConflictsEndTheBatch) {
   std::vector<json> events;
   for (int n = 0; n < 8; ++n) {
     events.push_back(Event(absl::StrCat("evt_", n), "customer.subscription.created", 5,
-                           Subscription(absl::StrCat("sub_", n), "cus_1", "active")));
+                           Subscription(absl::StrCat("sub_", n), absl::StrCat("cus_", n), "active")));
   }
   const absl::Duration begun = database_.clock().Monotonic();
   EXPECT_EQ(DeliverBatch(events), std::vector<std::string>(8, "transaction_conflict"));
