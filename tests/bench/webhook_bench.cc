@@ -22,7 +22,7 @@ namespace {
 
 using testing::Mesh;
 
-struct Sizes {
+struct WebhookSizes {
   int entities;       // that events are spread over
   int few, many;      // entities of the comparison in scale
   int deliveries;     // of a closed loop
@@ -30,8 +30,8 @@ struct Sizes {
   int pgbench_seconds;
   int isolation_rounds;  // of both kinds, one after the other
 };
-constexpr Sizes kFull{10'000, 1'000, 1'000'000, 30'000, 10, 10, 8};
-constexpr Sizes kSmoke{100, 50, 100, 300, 1, 1, 1};
+constexpr WebhookSizes kFullSizes{10'000, 1'000, 1'000'000, 30'000, 10, 10, 8};
+constexpr WebhookSizes kSmokeSizes{100, 50, 100, 300, 1, 1, 1};
 // Of the comparison with and without a poisoned entity.
 constexpr int kIsolationEntities = 1'000, kIsolationSeconds = 4;
 constexpr double kIsolationRate = 1'000;  // deliveries each second
@@ -145,7 +145,7 @@ void BenchPaced(Mesh& mesh, Deliveries& events, double rate, int seconds) {
 }  // namespace
 
 void BenchWebhookRate(bool smoke) {
-  const Sizes& sizes = smoke ? kSmoke : kFull;
+  const WebhookSizes& sizes = smoke ? kSmokeSizes : kFullSizes;
   Mesh mesh;
   ExpectDurable(mesh);
   MakeEntities(mesh, 0, sizes.entities);
@@ -164,8 +164,9 @@ void BenchWebhookRate(bool smoke) {
 }
 
 void BenchWebhookIsolation(bool smoke) {
-  const Sizes& sizes = smoke ? kSmoke : kFull;
+  const WebhookSizes& sizes = smoke ? kSmokeSizes : kFullSizes;
   Mesh mesh;
+  ExpectDurable(mesh);
   MakeEntities(mesh, 0, kIsolationEntities);
   Deliveries deliveries(mesh, kIsolationEntities);
   const int count = static_cast<int>(kIsolationRate) * kIsolationSeconds;
@@ -191,7 +192,7 @@ void BenchWebhookIsolation(bool smoke) {
 }
 
 void BenchWebhookScale(bool smoke) {
-  const Sizes& sizes = smoke ? kSmoke : kFull;
+  const WebhookSizes& sizes = smoke ? kSmokeSizes : kFullSizes;
   Mesh mesh;
   Deliveries few(mesh, sizes.few), many(mesh, sizes.many);
   MakeEntities(mesh, 0, sizes.few);

@@ -12,6 +12,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/db/pool.h"
@@ -89,6 +90,7 @@ class ExactlyOnceTest : public ::testing::Test {
   }
 
   void ExpectStored(const Redelivery& delivery) {
+    EXPECT_EQ(absl::StrJoin(delivery.lost(), ", "), "");
     std::set<std::string> acknowledged, stored;
     for (size_t n = 0; n < history_.event_ids.size(); ++n) {
       EXPECT_EQ(delivery.answers()[n], kTimes) << history_.event_ids[n];
@@ -148,7 +150,7 @@ class ExactlyOnceTest : public ::testing::Test {
     }
     std::printf(
         "exactly once: seed=%llu workspaces=%d events=%zu acknowledged=%lld not acknowledged=%lld (%s ) kills=%d "
-        "seconds=%.1f stored=%s processed=%s ignored=%s rows compared=%d taken over=%s\n",
+        "seconds=%.1f stored=%s processed=%s ignored=%s rows compared=%d looked at again=%s\n",
         static_cast<unsigned long long>(seed_), size_.tenants, history_.event_ids.size(),
         static_cast<long long>(delivery.answered()), static_cast<long long>(refused), by_status.c_str(), kills_,
         absl::ToDoubleSeconds(took), Count("FROM billing.webhook_events").c_str(),

@@ -3,15 +3,17 @@
 #include <algorithm>
 #include <random>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/crypto/crypto.h"
-#include "common/http/client.h"
 
 namespace billmesh::exactlyonce {
 namespace {
 
 constexpr absl::Duration kAgainAfter = absl::Milliseconds(500);
+// What the answer says of an event that was stored before, and of one that wasn't.
+constexpr char kDuplicate[] = R"("duplication":true)", kNew[] = R"("duplication":false)";
 constexpr absl::Duration kLook = absl::Milliseconds(50);  // at what came back, at the latest
 
 http::ClientRequest Signed(const std::string& url, const std::string& secret, const std::string& body) {
@@ -53,8 +55,8 @@ void Redelivery::Deliver(int connection) {
   http::Client client({.max_connections = 1});
   const std::string& url = options_.urls[static_cast<size_t>(connection) % options_.urls.size()];
   for (size_t event = 0; Take(event);) {
-    const http::ClientResult result = client.Send(Signed(url, options_.secret, bodies_[event]));
-    Answered(event, result.response.status);
+    const bool acknowledged_before = IsAcknowledged(event);
+    Answered(event, acknowledged_before, client.Send(Signed(url, options_.secret, bodies_[event])));
   }
   ++finished_;
 }
@@ -75,9 +77,21 @@ bool Redelivery::Take(size_t& event) {
   return false;
 }
 
-void Redelivery::Answered(size_t event, int status) {
+bool Redelivery::IsAcknowledged(size_t event) {
   const std::lock_guard lock(mutex_);
+  return answers_[event] > 0;
+}
+
+void Redelivery::Answered(size_t event, bool acknowledged_before, const http::ClientResult& result) {
+  const std::lock_guard lock(mutex_);
+  const int status = result.response.status;
   if (status == 200) {
+    const bool is_duplicate = absl::StrContains(result.response.body, kDuplicate);
+    if (is_duplicate == absl::StrContains(result.response.body, kNew)) {
+      lost_.push_back(absl::StrCat("event ", event, " was answered ", result.response.body));
+    } else if (acknowledged_before && !is_duplicate) {
+      lost_.push_back(absl::StrCat("event ", event, " was stored anew"));
+    }
     ++answers_[event];
     ++answered_;
     return;

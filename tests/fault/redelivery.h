@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/http/client.h"
 
 namespace billmesh::exactlyonce {
 
@@ -40,6 +41,9 @@ class Redelivery {
   // After done(): how often each event was answered 200, and how many deliveries were not, by HTTP status (0: no
   // answer).
   const std::vector<int>& answers() const { return answers_; }
+  // After done(): the events that were lost after they had been acknowledged: they were stored as new by a delivery
+  // that began after that.
+  const std::vector<std::string>& lost() const { return lost_; }
   const std::map<int, int64_t>& refusals() const { return refusals_; }
 
  private:
@@ -50,7 +54,8 @@ class Redelivery {
 
   void Deliver(int connection);
   bool Take(size_t& event);
-  void Answered(size_t event, int status);
+  void Answered(size_t event, bool acknowledged_before, const http::ClientResult& result);
+  bool IsAcknowledged(size_t event);
 
   const std::vector<std::string>& bodies_;
   const RedeliveryOptions options_;
@@ -63,6 +68,7 @@ class Redelivery {
   std::deque<Waiting> waiting_;      // by when they are due; guarded by mutex_
   std::vector<int> answers_;         // guarded by mutex_ until done
   std::map<int, int64_t> refusals_;  // guarded by mutex_ until done
+  std::vector<std::string> lost_;    // guarded by mutex_ until done
   std::vector<std::thread> threads_;
 };
 
