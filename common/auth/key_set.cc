@@ -17,7 +17,7 @@
 namespace billmesh::auth {
 namespace {
 
-constexpr size_t kP256CoordinateBytes = 32;
+constexpr size_t kCoordinateBytes = 32;  // of a point of P-256
 constexpr size_t kEd25519KeyBytes = 32;
 constexpr int kMinRsaBits = 2048;
 constexpr int kMaxRsaBits = 8192;
@@ -87,7 +87,7 @@ PublicKey ReadRsa(const nlohmann::json& jwk) {
 PublicKey ReadP256(const nlohmann::json& jwk) {
   const std::string x = Decoded(jwk, "x");
   const std::string y = Decoded(jwk, "y");
-  if (x.size() != kP256CoordinateBytes || y.size() != kP256CoordinateBytes) return nullptr;
+  if (x.size() != kCoordinateBytes || y.size() != kCoordinateBytes) return nullptr;
   const std::string point = absl::StrCat("\x04", x, y);  // uncompressed
   const std::unique_ptr<OSSL_PARAM_BLD, decltype(&OSSL_PARAM_BLD_free)> builder(OSSL_PARAM_BLD_new(),
                                                                                 &OSSL_PARAM_BLD_free);

@@ -40,7 +40,7 @@ constexpr Network kNetworks[] = {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsAlnum(char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)); }
-bool IsWord(char c) { return IsAlnum(c) || c == '_'; }
+bool IsIdCharacter(char c) { return IsAlnum(c) || c == '_'; }
 bool IsHex(char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)); }
 
 size_t SkipDigits(std::string_view text, size_t i) {
@@ -90,7 +90,7 @@ bool InHash(std::string_view text, size_t begin, size_t end) {
 // Whether [begin, end) lies in the random part of an id, "prefix_random". A text that merely puts a word before a
 // number isn't one: the random part has letters.
 bool InId(std::string_view text, size_t begin, size_t end) {
-  const std::string_view id = Around(text, begin, end, IsWord);
+  const std::string_view id = Around(text, begin, end, IsIdCharacter);
   const auto bounds = [](char c) { return c == '"' || c == '/' || c == '?' || c == '#'; };
   const size_t from = id.data() - text.data(), to = from + id.size();
   if (from == 0 || !bounds(text[from - 1]) || to >= text.size() || !bounds(text[to])) return false;

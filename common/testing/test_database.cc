@@ -17,14 +17,14 @@ namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(60);
 
-[[noreturn]] void Die(const std::string& what) {
+[[noreturn]] void GiveUp(const std::string& what) {
   std::fprintf(stderr, "test database: %s\n", what.c_str());
   std::abort();
 }
 
 std::string ServerUrl() {
   const char* url = std::getenv("BILLMESH_TEST_DATABASE_URL");
-  if (url == nullptr) Die("BILLMESH_TEST_DATABASE_URL is not set; run this through tests/run");
+  if (url == nullptr) GiveUp("BILLMESH_TEST_DATABASE_URL is not set; run this through tests/run");
   return url;
 }
 
@@ -39,13 +39,13 @@ std::string WithDatabase(const std::string& url, const std::string& database, co
 
 std::unique_ptr<db::Connection> Connect(const std::string& url, Clock& clock) {
   auto connection = db::Connection::Open(url, absl::Seconds(5), kTimeout, false, clock);
-  if (!connection.ok()) Die(std::string(connection.status().message()));
+  if (!connection.ok()) GiveUp(std::string(connection.status().message()));
   return std::move(*connection);
 }
 
 void Script(db::Connection& connection, const std::string& sql) {
   const auto result = connection.Script(sql);
-  if (!result.ok()) Die(absl::StrCat(std::string(result.status().message()), " in: ", sql));
+  if (!result.ok()) GiveUp(absl::StrCat(std::string(result.status().message()), " in: ", sql));
 }
 
 std::string MigrationsDirectory() {
@@ -56,19 +56,19 @@ std::string MigrationsDirectory() {
 // Makes the template database for the present migrations unless it's there. One process at a time.
 std::string EnsureTemplate(Clock& clock) {
   const auto migrations = db::LoadMigrations(MigrationsDirectory());
-  if (!migrations.ok()) Die(std::string(migrations.status().message()));
+  if (!migrations.ok()) GiveUp(std::string(migrations.status().message()));
   std::string all;
   for (const auto& m : *migrations) all += m.sha256;
   const std::string name = absl::StrCat("billmesh_template_", crypto::Sha256Hex(all).substr(0, 12));
   auto admin = Connect(ServerUrl(), clock);
   Script(*admin, "SELECT pg_advisory_lock(727000002)");
   const auto found = admin->Exec("SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate", {name});
-  if (!found.ok()) Die(std::string(found.status().message()));
+  if (!found.ok()) GiveUp(std::string(found.status().message()));
   if (found->empty()) {
     Script(*admin, absl::StrCat("DROP DATABASE IF EXISTS ", name));
     Script(*admin, absl::StrCat("CREATE DATABASE ", name));
     const auto report = db::ApplyMigrations(WithDatabase(ServerUrl(), name), *migrations, clock);
-    if (!report.ok()) Die(std::string(report.status().message()));
+    if (!report.ok()) GiveUp(std::string(report.status().message()));
     // Tests move time by an offset that all connections share.
     auto migrated = Connect(WithDatabase(ServerUrl(), name), clock);
     Script(*migrated, R"sql(
@@ -127,7 +127,7 @@ db::Pool& TestDatabase::Pool(const std::string& daemon, int max_connections) {
 
 db::Result TestDatabase::Admin(const char* sql, const std::vector<db::Param>& params) {
   auto result = impl_->admin->Exec(sql, params);
-  if (!result.ok()) Die(absl::StrCat(std::string(result.status().message()), " in: ", sql));
+  if (!result.ok()) GiveUp(absl::StrCat(std::string(result.status().message()), " in: ", sql));
   return std::move(*result);
 }
 
@@ -148,17 +148,22 @@ void TestDatabase::TakeAway() {
   const auto ended = impl_->server->Exec(
       "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.datname = $1 AND a.usename <> 'postgres'",
       {impl_->name});
-  if (!ended.ok()) Die(std::string(ended.status().message()));
+  if (!ended.ok()) GiveUp(std::string(ended.status().message()));
 }
 
-void TestDatabase::Restore() { Script(*impl_->server, absl::StrCat("ALTER DATABASE ", impl_->name, " WITH ALLOW_CONNECTIONS true")); }
+void TestDatabase::Restore() {
+  Script(*impl_->server, absl::StrCat("ALTER DATABASE ", impl_->name, " WITH ALLOW_CONNECTIONS true"));
+}
 
-std::string TestDatabase::AddWorkspace(const std::string& slug, const std::string& owner_subject, const std::string& env) {
+std::string TestDatabase::AddWorkspace(const std::string& slug, const std::string& owner_subject,
+                                       const std::string& env) {
   const std::string id = ids_.NewId();
-  Admin("INSERT INTO billing.entities (id, env, kind, ref, slug, display_name) VALUES ($1, $2, 'workspace', $3, $3, $3)",
-        {id, env, slug});
+  Admin(
+      "INSERT INTO billing.entities (id, env, kind, ref, slug, display_name) VALUES ($1, $2, 'workspace', $3, $3, $3)",
+      {id, env, slug});
   if (!owner_subject.empty()) {
-    Admin("INSERT INTO billing.entity_members (entity_id, subject, role) VALUES ($1, $2, 'owner')", {id, owner_subject});
+    Admin("INSERT INTO billing.entity_members (entity_id, subject, role) VALUES ($1, $2, 'owner')",
+          {id, owner_subject});
   }
   return id;
 }
@@ -169,13 +174,15 @@ std::string TestDatabase::AddPlan(const std::string& code, int64_t unit_amount_m
   Admin(R"sql(
     INSERT INTO billing.plans (id, code, family_code, version, name, kind, applies_to, pricing_model, is_default, content_sha256)
     VALUES ($1, $2, $2, 1, $2, 'base', 'any', 'flat', $3, '')
-  )sql", {id, code, is_default});
+  )sql",
+        {id, code, is_default});
   if (!is_default) {
     Admin(R"sql(
       INSERT INTO billing.plan_prices (id, plan_id, provider, component, usage_type, interval, interval_count, currency,
                                        unit_amount_minor, provider_product_id, provider_price_id)
       VALUES ($1, $2, 'stripe', 'base', 'licensed', 'month', 1, 'eur', $3, $4, $5)
-    )sql", {ids_.NewId(), id, unit_amount_minor, "prod_" + code, "price_" + code});
+    )sql",
+          {ids_.NewId(), id, unit_amount_minor, "prod_" + code, "price_" + code});
   }
   for (const Entitlement& e : entitlements) {
     Admin("INSERT INTO billing.plan_entitlements (plan_id, key, schema_version, payload) VALUES ($1, $2, $3, $4)",
@@ -188,7 +195,8 @@ std::string TestDatabase::AddPlan(const std::string& code, int64_t unit_amount_m
 void TestDatabase::LinkCustomer(const std::string& entity_id, const std::string& provider_customer_id) {
   Admin(R"sql(
     INSERT INTO billing.entity_customers (id, entity_id, provider, provider_customer_id) VALUES ($1, $2, 'stripe', $3)
-  )sql", {ids_.NewId(), entity_id, provider_customer_id});
+  )sql",
+        {ids_.NewId(), entity_id, provider_customer_id});
 }
 
 bool WaitUntil(const std::function<bool()>& condition, absl::Duration limit) {

@@ -13,5 +13,6 @@ billmesh_library(checkout_catalog
        billmesh_common_audit billmesh_common_auth billmesh_common_catalog billmesh_common_catalog_file
        billmesh_common_catalog_store billmesh_common_provider billmesh_common_rpc billmesh_proto_checkout
        nlohmann_json::nlohmann_json)
-billmesh_test(checkout_catalog_test LABEL unit SRCS catalog_diff_test.cc catalog_item_diff_test.cc catalog_verify_test.cc
+billmesh_test(checkout_catalog_test LABEL unit SRCS catalog_diff_test.cc
+  APART catalog_verify_test.cc catalog_item_diff_test.cc
   DEPS billmesh_checkout_catalog)

@@ -3,17 +3,9 @@
 #include "common/json/json.h"
 #include "common/status/status.h"
 #include "nlohmann/json.hpp"
+#include "services/checkout/order_fields.h"
 
 namespace billmesh::checkout {
-namespace {
-
-// A member of a document; empty where it has none of the type.
-std::string Text(const nlohmann::json& document, const char* name) {
-  const auto it = document.find(name);
-  return it != document.end() && it->is_string() ? it->get<std::string>() : "";
-}
-
-}  // namespace
 
 absl::Status CheckOrder(const CancelCheckoutOrder& order) {
   if (!order.operation.empty()) return absl::OkStatus();
@@ -26,7 +18,7 @@ absl::StatusOr<std::string> EncodeOrder(const CancelCheckoutOrder& order) {
 
 absl::StatusOr<CancelCheckoutOrder> DecodeCancelCheckoutOrder(std::string_view canonical) {
   ASSIGN_OR_RETURN(const nlohmann::json order, json::Parse(canonical));
-  return CancelCheckoutOrder{Text(order, "operation")};
+  return CancelCheckoutOrder{TextOf(order, "operation")};
 }
 
 absl::StatusOr<std::string> EncodeAnswer(const CancelCheckoutAnswer& answer) {
@@ -36,12 +28,12 @@ absl::StatusOr<std::string> EncodeAnswer(const CancelCheckoutAnswer& answer) {
 
 absl::StatusOr<CancelCheckoutAnswer> DecodeCancelCheckoutAnswer(std::string_view canonical) {
   ASSIGN_OR_RETURN(const nlohmann::json answer, json::Parse(canonical));
-  const auto status = ParseSessionStatus(Text(answer, "session_status"));
+  const auto status = ParseSessionStatus(TextOf(answer, "session_status"));
   if (!status.has_value()) {
     return Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT, "a recorded cancellation has no session status that we know",
                 {{"field", "session_status"}});
   }
-  return CancelCheckoutAnswer{Text(answer, "operation"), *status};
+  return CancelCheckoutAnswer{TextOf(answer, "operation"), *status};
 }
 
 }  // namespace billmesh::checkout

@@ -21,17 +21,6 @@ absl::Status Invalid(const char* field, std::string_view what) {
   return Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT, absl::StrCat(field, " ", AbslView(what)), {{"field", field}});
 }
 
-// Members of a document; empty or 0 where it has none of the type.
-std::string Text(const nlohmann::json& document, const char* name) {
-  const auto it = document.find(name);
-  return it != document.end() && it->is_string() ? it->get<std::string>() : "";
-}
-
-int64_t Integer(const nlohmann::json& document, const char* name) {
-  const auto it = document.find(name);
-  return it != document.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
-}
-
 absl::Status CheckPath(std::string_view path, const char* field) {
   if (path.empty()) return Invalid(field, "is required");
   return JoinRedirect("", path, field).status();
@@ -73,8 +62,8 @@ absl::StatusOr<std::string> EncodeOrder(const CheckoutOrder& order) {
 
 absl::StatusOr<CheckoutOrder> DecodeOrder(std::string_view canonical) {
   ASSIGN_OR_RETURN(const nlohmann::json order, json::Parse(canonical));
-  return CheckoutOrder{Text(order, "plan_code"), Text(order, "success_path"), Text(order, "cancel_path"),
-                       Integer(order, "seats")};
+  return CheckoutOrder{TextOf(order, "plan_code"), TextOf(order, "success_path"), TextOf(order, "cancel_path"),
+                       IntegerOf(order, "seats")};
 }
 
 std::string Fingerprint(std::string_view canonical_request) { return crypto::Sha256Hex(canonical_request); }
@@ -88,8 +77,8 @@ absl::StatusOr<std::string> EncodeAnswer(const CheckoutAnswer& answer) {
 
 absl::StatusOr<CheckoutAnswer> DecodeAnswer(std::string_view canonical) {
   ASSIGN_OR_RETURN(const nlohmann::json answer, json::Parse(canonical));
-  return CheckoutAnswer{Text(answer, "operation"), Text(answer, "url"), Text(answer, "checkout_session_id"),
-                        Integer(answer, "expires_at")};
+  return CheckoutAnswer{TextOf(answer, "operation"), TextOf(answer, "url"), TextOf(answer, "checkout_session_id"),
+                        IntegerOf(answer, "expires_at")};
 }
 
 }  // namespace billmesh::checkout

@@ -44,7 +44,7 @@ Operation ReadOperation(const db::Row& row) {
   return operation;
 }
 
-absl::StatusOr<std::optional<Operation>> AtMostOne(absl::StatusOr<db::Result> rows) {
+absl::StatusOr<std::optional<Operation>> OperationOf(absl::StatusOr<db::Result> rows) {
   if (!rows.ok()) return rows.status();
   if (rows->empty()) return std::optional<Operation>();
   return std::optional<Operation>(ReadOperation((*rows)[0]));
@@ -60,39 +60,39 @@ absl::Status Fenced(const absl::StatusOr<db::Result>& result, const Operation& o
 
 absl::StatusOr<std::optional<Operation>> LockOperationByKey(db::Tx& tx, std::string_view entity_id,
                                                             std::string_view action, std::string_view client_key) {
-  return AtMostOne(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
+  return OperationOf(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
     FROM billing.request_idempotency o
     WHERE o.entity_id = $1 AND o.action = $2 AND o.client_key = $3
     FOR UPDATE
   )sql",
-                           {entity_id, action, client_key}));
+                             {entity_id, action, client_key}));
 }
 
 absl::StatusOr<std::optional<Operation>> FindOperationByKey(db::Tx& tx, std::string_view entity_id,
                                                             std::string_view action, std::string_view client_key) {
-  return AtMostOne(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
+  return OperationOf(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
     FROM billing.request_idempotency o
     WHERE o.entity_id = $1 AND o.action = $2 AND o.client_key = $3
   )sql",
-                           {entity_id, action, client_key}));
+                             {entity_id, action, client_key}));
 }
 
 absl::StatusOr<std::optional<Operation>> LockOperation(db::Tx& tx, std::string_view id) {
-  return AtMostOne(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
+  return OperationOf(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
     FROM billing.request_idempotency o
     WHERE o.id = $1
     FOR UPDATE
   )sql",
-                           {id}));
+                             {id}));
 }
 
 absl::StatusOr<std::optional<Operation>> FindOperation(db::Tx& tx, std::string_view entity_id, std::string_view action,
                                                        std::string_view id) {
-  return AtMostOne(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
+  return OperationOf(tx.Exec("SELECT " OPERATION_COLUMNS R"sql(
     FROM billing.request_idempotency o
     WHERE o.id = $1 AND o.entity_id = $2 AND o.action = $3
   )sql",
-                           {id, entity_id, action}));
+                             {id, entity_id, action}));
 }
 
 absl::StatusOr<std::optional<OperationOwner>> FindOperationOwner(db::Tx& tx, std::string_view env,

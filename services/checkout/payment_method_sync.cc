@@ -19,7 +19,7 @@ using provider::Outcome;
 constexpr int kPageSize = 100;
 // What ProjectionService takes in one call.
 constexpr size_t kMaxProjected = 64;
-constexpr char kUnreadable[] = "the provider's answer can't be read";
+constexpr char kAnswerUnreadable[] = "the provider's answer can't be read";
 
 absl::Status Unavailable(std::string_view why) { return Fail(Reason::FAILURE_REASON_PROVIDER_UNAVAILABLE, why); }
 
@@ -60,7 +60,7 @@ class PaymentMethodSync::Round {
     const CallResult result = deps_.provider.Retrieve(provider::kCustomerKind, id, options);
     RETURN_IF_ERROR(CheckAnswer(result));
     const auto customer = deps_.format.ReadObject(result.object_json);
-    if (!customer.ok()) return Unavailable(kUnreadable);
+    if (!customer.ok()) return Unavailable(kAnswerUnreadable);
     fetched_.push_back({provider::kCustomerKind, result.object_json, *result.provider_date});
     return !customer->deleted;
   }
@@ -72,7 +72,7 @@ class PaymentMethodSync::Round {
       const CallResult result = deps_.provider.List(provider::kPaymentMethodKind, query, options);
       RETURN_IF_ERROR(CheckAnswer(result));
       const auto list = deps_.format.ReadList(result.object_json);
-      if (!list.ok()) return Unavailable(kUnreadable);
+      if (!list.ok()) return Unavailable(kAnswerUnreadable);
       for (size_t i = 0; i < list->objects.size(); ++i) {
         listed_.insert(list->objects[i].id);
         fetched_.push_back({provider::kPaymentMethodKind, list->objects_json[i], *result.provider_date});

@@ -12,7 +12,7 @@
 namespace billmesh::checkout {
 namespace {
 
-Refusal SubscriptionRequired() {
+Refusal NothingToManage() {
   return {Reason::FAILURE_REASON_PORTAL_SUBSCRIPTION_REQUIRED, "there is no subscription to manage"};
 }
 
@@ -24,9 +24,9 @@ std::string PortalAction::audit_refused() const { return audit::kPortalRefused; 
 
 absl::StatusOr<Admission> PortalAction::Admit(const ActionContext& context, const WriteRequest&, bool) const {
   ASSIGN_OR_RETURN(const bool subscribed, HasOtherLiveSubscription(context.tx, context.entity.id, ""));
-  if (!subscribed) return SubscriptionRequired();
+  if (!subscribed) return NothingToManage();
   ASSIGN_OR_RETURN(const auto customer, LiveCustomer(context.tx, context.entity.id, deps_.format.provider()));
-  if (!customer.has_value()) return SubscriptionRequired();
+  if (!customer.has_value()) return NothingToManage();
   return Claim{};
 }
 
@@ -51,7 +51,7 @@ absl::StatusOr<Progress> PortalAction::FreezeSession(const ActionContext& contex
                                                      int64_t ordinal) const {
   // Admission may be hours ago when recovery comes here.
   ASSIGN_OR_RETURN(auto customer, LiveCustomer(context.tx, operation.entity_id, deps_.format.provider()));
-  if (!customer.has_value()) return SubscriptionRequired();
+  if (!customer.has_value()) return NothingToManage();
   ASSIGN_OR_RETURN(const PortalOrder order, DecodePortalOrder(operation.canonical_request));
   provider::PortalSessionSpec spec;
   spec.customer_id = *std::move(customer);

@@ -14,7 +14,7 @@ std::optional<std::string> NullIfEmpty(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional<std::string>(text);
 }
 
-absl::StatusOr<std::optional<SessionRow>> AtMostOne(absl::StatusOr<db::Result> rows) {
+absl::StatusOr<std::optional<SessionRow>> SessionOf(absl::StatusOr<db::Result> rows) {
   if (!rows.ok()) return rows.status();
   if (rows->empty()) return std::optional<SessionRow>();
   const db::Row row = (*rows)[0];
@@ -42,7 +42,7 @@ absl::StatusOr<std::optional<SessionRow>> AtMostOne(absl::StatusOr<db::Result> r
 }  // namespace
 
 absl::StatusOr<std::optional<SessionRow>> FindBlockingSession(db::Tx& tx, std::string_view entity_id) {
-  return AtMostOne(tx.Exec("SELECT " SESSION_COLUMNS R"sql(
+  return SessionOf(tx.Exec("SELECT " SESSION_COLUMNS R"sql(
     FROM billing.checkout_sessions s
     WHERE s.entity_id = $1 AND s.mode = 'subscription'
       AND s.status IN ('open', 'completed_pending_subscription', 'recovery_verification_pending')
@@ -52,7 +52,7 @@ absl::StatusOr<std::optional<SessionRow>> FindBlockingSession(db::Tx& tx, std::s
 }
 
 absl::StatusOr<std::optional<SessionRow>> FindSessionOf(db::Tx& tx, std::string_view operation_key) {
-  return AtMostOne(tx.Exec("SELECT " SESSION_COLUMNS R"sql(
+  return SessionOf(tx.Exec("SELECT " SESSION_COLUMNS R"sql(
     FROM billing.checkout_sessions s
     WHERE s.operation_key = $1
   )sql",
@@ -61,7 +61,7 @@ absl::StatusOr<std::optional<SessionRow>> FindSessionOf(db::Tx& tx, std::string_
 
 absl::StatusOr<std::optional<SessionRow>> FindSessionByProviderId(db::Tx& tx, std::string_view provider,
                                                                   std::string_view provider_session_id) {
-  return AtMostOne(tx.Exec("SELECT " SESSION_COLUMNS R"sql(
+  return SessionOf(tx.Exec("SELECT " SESSION_COLUMNS R"sql(
     FROM billing.checkout_sessions s
     WHERE s.provider = $1 AND s.provider_session_id = $2
   )sql",

@@ -16,7 +16,7 @@ constexpr int64_t kFirstOrdinal = 1;
 // Of one change. Who keeps putting an add-on back has it in the end, and the answer says so.
 constexpr int64_t kMaxCalls = 3;
 
-Refusal SubscriptionRequired() {
+Refusal NothingToChange() {
   return {Reason::FAILURE_REASON_PORTAL_SUBSCRIPTION_REQUIRED, "there is no subscription to change"};
 }
 
@@ -38,7 +38,7 @@ absl::StatusOr<Admission> SubscriptionChangeAction::Admit(const ActionContext& c
   }
   ASSIGN_OR_RETURN(const auto subscription,
                    FindCurrentSubscription(context.tx, context.entity.id, deps_.format.provider()));
-  if (!subscription.has_value()) return SubscriptionRequired();
+  if (!subscription.has_value()) return NothingToChange();
   return AdmitChange(context, request);
 }
 
@@ -66,7 +66,7 @@ absl::StatusOr<Progress> SubscriptionChangeAction::Begin(const ActionContext& co
                                                          const Operation& operation) const {
   ASSIGN_OR_RETURN(const auto subscription,
                    FindCurrentSubscription(context.tx, context.entity.id, deps_.format.provider()));
-  if (!subscription.has_value()) return SubscriptionRequired();
+  if (!subscription.has_value()) return NothingToChange();
   ASSIGN_OR_RETURN(Plan plan, PlanCall(context, operation, *subscription));
   return Follow(context, operation, std::move(plan), kFirstOrdinal);
 }

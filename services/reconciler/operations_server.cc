@@ -10,7 +10,7 @@ namespace {
 
 namespace pb = ::billing::reconciler::v1;
 
-google::protobuf::Timestamp ToProto(absl::Time time) {
+google::protobuf::Timestamp TimestampOf(absl::Time time) {
   return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
 }
 
@@ -35,8 +35,8 @@ grpc::ServerUnaryReactor* OperationsServer::ListDeadLetters(grpc::CallbackServer
                            to.set_entity_id(job.entity_id.value_or(""));
                            to.set_attempts(static_cast<int32_t>(job.attempts));
                            to.set_last_error(job.last_error);
-                           *to.mutable_created_at() = ToProto(job.created_at);
-                           *to.mutable_dead_at() = ToProto(job.finished_at);
+                           *to.mutable_created_at() = TimestampOf(job.created_at);
+                           *to.mutable_dead_at() = TimestampOf(job.finished_at);
                          }
                          response->set_next_page_token(page.next_page_token);
                          return absl::OkStatus();

@@ -11,7 +11,7 @@
 namespace billmesh::reconciler {
 namespace {
 
-constexpr absl::Duration kCallTimeout = absl::Seconds(15);
+constexpr absl::Duration kStepTimeout = absl::Seconds(15);
 
 constexpr const char* kKinds[] = {
     provider::kCheckoutSessionKind, provider::kSubscriptionKind, provider::kInvoiceKind,        provider::kCustomerKind,
@@ -19,7 +19,7 @@ constexpr const char* kKinds[] = {
     provider::kDisputeKind,         provider::kCreditNoteKind,   provider::kInvoicePaymentKind,
 };
 
-JobResult Retry(std::string why) { return {JobResult::Kind::kRetry, std::move(why), std::nullopt}; }
+JobResult TryAgain(std::string why) { return {JobResult::Kind::kRetry, std::move(why), std::nullopt}; }
 JobResult GiveUp(std::string why) { return {JobResult::Kind::kGiveUp, std::move(why), std::nullopt}; }
 // The projection audits what it changes.
 JobResult Done() { return {JobResult::Kind::kDone, "", std::nullopt}; }
@@ -29,19 +29,19 @@ JobResult Done() { return {JobResult::Kind::kDone, "", std::nullopt}; }
 JobResult RefreshObjectJob::Run(const outbox::Job& job, absl::Duration deadline_monotonic) {
   const auto order = outbox::ReadRefreshOrder(job.payload_json);
   if (!order.ok()) return GiveUp(std::string(order.status().message()));
-  const absl::Duration timeout = lease::CallTime(deadline_monotonic, deps_.clock.Monotonic(), kCallTimeout);
-  if (timeout == absl::ZeroDuration()) return Retry("too little of the lease was left to begin");
+  const absl::Duration timeout = lease::CallTime(deadline_monotonic, deps_.clock.Monotonic(), kStepTimeout);
+  if (timeout == absl::ZeroDuration()) return TryAgain("too little of the lease was left to begin");
   const provider::CallResult found = deps_.provider.Retrieve(
       order->kind, order->id, {.timeout = timeout, .priority = provider::Priority::kBackground});
   if (found.not_found) return Done();
-  if (found.outcome != provider::Outcome::kSuccess) return Retry(absl::StrCat("retrieve: HTTP ", found.http_status));
-  if (!found.provider_date.has_value()) return Retry("retrieve: the answer has no Date");
-  if (*found.provider_date <= order->after) return Retry("the provider's clock still shows the second in question");
-  const absl::Duration rest = lease::CallTime(deadline_monotonic, deps_.clock.Monotonic(), kCallTimeout);
-  if (rest == absl::ZeroDuration()) return Retry("too little of the lease was left to project");
+  if (found.outcome != provider::Outcome::kSuccess) return TryAgain(absl::StrCat("retrieve: HTTP ", found.http_status));
+  if (!found.provider_date.has_value()) return TryAgain("retrieve: the answer has no Date");
+  if (*found.provider_date <= order->after) return TryAgain("the provider's clock still shows the second in question");
+  const absl::Duration rest = lease::CallTime(deadline_monotonic, deps_.clock.Monotonic(), kStepTimeout);
+  if (rest == absl::ZeroDuration()) return TryAgain("too little of the lease was left to project");
   const auto projected =
       deps_.projection.Project({deps_.provider_name, order->kind, found.object_json, *found.provider_date}, rest);
-  if (!projected.ok()) return Retry(absl::StrCat("project: ", projected.status().message()));
+  if (!projected.ok()) return TryAgain(absl::StrCat("project: ", projected.status().message()));
   return projected->taken ? Done() : GiveUp(absl::StrCat("project: ", projected->outcome));
 }
 

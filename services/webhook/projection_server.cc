@@ -13,7 +13,7 @@ constexpr char kProject[] = "/billing.webhook.v1.ProjectionService/Project";
 // What a Timestamp may hold: the years 1 to 9999. Providers date nothing before 1970.
 constexpr int64_t kMaxUnixSeconds = 253'402'300'799;
 
-absl::Status Invalid(std::string_view field, std::string_view why) {
+absl::Status InvalidRequest(std::string_view field, std::string_view why) {
   return Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT, absl::StrCat(AbslView(field), ": ", AbslView(why)),
               {{"field", std::string(field)}});
 }
@@ -38,19 +38,20 @@ pb::ProjectionOutcome ToProto(ProjectionOutcome outcome) {
 
 absl::StatusOr<std::vector<FetchedObject>> ReadProjectRequest(const pb::ProjectRequest& request,
                                                               std::string_view provider) {
-  if (request.provider() != provider) return Invalid("provider", "not one that this deployment knows");
-  if (request.objects().empty()) return Invalid("objects", "empty");
+  if (request.provider() != provider) return InvalidRequest("provider", "not one that this deployment knows");
+  if (request.objects().empty()) return InvalidRequest("objects", "empty");
   if (request.objects_size() > kMaxFetchedObjects) {
-    return Invalid("objects", absl::StrCat("more than ", kMaxFetchedObjects));
+    return InvalidRequest("objects", absl::StrCat("more than ", kMaxFetchedObjects));
   }
   std::vector<FetchedObject> objects;
   for (const pb::FetchedObject& object : request.objects()) {
     const std::string field = absl::StrCat("objects[", objects.size(), "]");
     if (!OwnerOfKind(object.kind()).has_value()) {
-      return Invalid(field + ".kind", "not one that is projected");
+      return InvalidRequest(field + ".kind", "not one that is projected");
     }
     const int64_t seconds = object.provider_date().seconds();
-    if (seconds <= 0 || seconds > kMaxUnixSeconds) return Invalid(field + ".provider_date", "missing or out of range");
+    if (seconds <= 0 || seconds > kMaxUnixSeconds)
+      return InvalidRequest(field + ".provider_date", "missing or out of range");
     objects.push_back({object.kind(), object.object_json(), absl::FromUnixSeconds(seconds)});
   }
   return objects;

@@ -103,6 +103,10 @@ void ExpireOpenSession(World& w, Object& session);
 // Runs everything due until the clock's present time, each at its own time.
 void RunDueTimers(World& w);
 
+// --- subscriptions.cc
+// A subscription that's over can only have details added to it: throws ApiError.
+void RefuseIfOver(const Object& sub);
+
 // --- session_payment.cc
 struct PayerDetails {
   std::string email;

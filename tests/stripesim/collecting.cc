@@ -10,7 +10,6 @@
 namespace stripesim {
 namespace {
 
-constexpr int64_t kDay = 86400;
 // Days until the next try after the first, second, … failure; then the subscription's final status.
 constexpr int64_t kRetryDays[] = {3, 5, 7};
 

@@ -12,7 +12,6 @@
 namespace stripesim {
 namespace {
 
-constexpr int64_t kDay = 86400;
 constexpr int64_t kAnswerDays = 7;
 
 // What may follow a status. An inquiry (warning_…) takes no money; one that escalates becomes a dispute.

@@ -10,8 +10,6 @@
 namespace stripesim {
 namespace {
 
-constexpr int64_t kDay = 86400;
-
 std::string Money(int64_t amount, const std::string& currency) {
   char text[48];
   std::snprintf(text, sizeof text, "%s%lld.%02lld", currency == "usd" ? "$" : "", static_cast<long long>(amount / 100),

@@ -9,7 +9,6 @@
 namespace stripesim {
 namespace {
 
-constexpr int64_t kDay = 86400;
 constexpr char kDefaultEmail[] = "payer@example.com";
 
 void RequireOpen(const Object& session) {

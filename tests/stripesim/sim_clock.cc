@@ -8,8 +8,6 @@
 namespace stripesim {
 namespace {
 
-constexpr int64_t kDay = 86400;
-
 struct Civil {
   int64_t year;
   int month;  // 1..12

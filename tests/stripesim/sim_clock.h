@@ -11,6 +11,8 @@
 
 namespace stripesim {
 
+inline constexpr int64_t kDay = 86400;  // seconds
+
 class SimClock {
  public:
   // `wall` gives real unix seconds; a test passes its own.

@@ -14,8 +14,6 @@
 namespace stripesim {
 namespace {
 
-constexpr int64_t kDay = 86400;
-
 bool Contains(const std::vector<std::string>& types, const std::string& type) {
   return std::find(types.begin(), types.end(), type) != types.end();
 }

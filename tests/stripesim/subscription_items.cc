@@ -26,14 +26,6 @@ Object& OwnerOf(World& w, const std::string& item, const std::string& param = "i
   return *sub;
 }
 
-void RefuseIfOver(const Object& sub) {
-  const std::string status = Str(sub.json, "status");
-  if (status == "canceled" || status == "incomplete_expired") {
-    throw Refused("A canceled subscription can only update its cancellation_details and metadata.", "",
-                  "invalid_canceled_subscription_fields");
-  }
-}
-
 // Remembers what the rest of the running period costs more (or less), for the next invoice.
 void Prorate(World& w, Object& sub, const Json& item, int64_t sign) {
   const int64_t start = Int(item, "current_period_start");

@@ -9,8 +9,6 @@
 namespace stripesim {
 namespace {
 
-constexpr int64_t kDay = 86400;
-
 bool IsOver(const std::string& status) { return status == "canceled" || status == "incomplete_expired"; }
 
 // A timestamp parameter that also takes words ("now").
@@ -23,13 +21,6 @@ int64_t Timestamp(World& w, const Json& params, const char* name) {
     throw Invalid("parameter_invalid_integer", name, "Invalid integer: " + text);
   }
   return value;
-}
-
-// A subscription that's over can only have details added to it.
-void RefuseIfOver(const Object& sub) {
-  if (!IsOver(Str(sub.json, "status"))) return;
-  throw Refused("A canceled subscription can only update its cancellation_details and metadata.", "",
-                "invalid_canceled_subscription_fields");
 }
 
 void ApplyCancellation(World& w, Object& sub, const Json& params) {
@@ -126,6 +117,12 @@ Json ResolvedItems(World& w, const Json& params, const std::string& status_of_re
 }
 
 }  // namespace
+
+void RefuseIfOver(const Object& sub) {
+  if (!IsOver(Str(sub.json, "status"))) return;
+  throw Refused("A canceled subscription can only update its cancellation_details and metadata.", "",
+                "invalid_canceled_subscription_fields");
+}
 
 Json CreateSubscription(Call& call) {
   World& w = call.w;
