@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
 #include "common/crypto/crypto.h"
 #include "common/json/json.h"
 #include "common/status/status.h"
 #include "nlohmann/json.hpp"
+#include "services/checkout/order_fields.h"
 #include "services/checkout/redirect_path.h"
 
 namespace billmesh::checkout {
@@ -17,12 +17,8 @@ bool IsPrintable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_isprint(c); });
 }
 
-absl::Status Invalid(const char* field, std::string_view what) {
-  return Fail(Reason::FAILURE_REASON_INVALID_ARGUMENT, absl::StrCat(field, " ", AbslView(what)), {{"field", field}});
-}
-
 absl::Status CheckPath(std::string_view path, const char* field) {
-  if (path.empty()) return Invalid(field, "is required");
+  if (path.empty()) return InvalidField(field, "is required");
   return JoinRedirect("", path, field).status();
 }
 
@@ -33,22 +29,22 @@ absl::Status CheckClientKey(std::string_view client_key) {
     return Fail(Reason::FAILURE_REASON_IDEMPOTENCY_KEY_REQUIRED, "this write needs an Idempotency-Key");
   }
   if (client_key.size() > kMaxClientKey || !IsPrintable(client_key)) {
-    return Invalid("idempotency_key", "must be 1 to 255 printable ASCII characters");
+    return InvalidField("idempotency_key", "must be 1 to 255 printable ASCII characters");
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckPlanCode(std::string_view plan_code) {
-  if (plan_code.empty()) return Invalid("plan_code", "is required");
+  if (plan_code.empty()) return InvalidField("plan_code", "is required");
   if (plan_code.size() > kMaxPlanCode || !IsPrintable(plan_code)) {
-    return Invalid("plan_code", "must be at most 128 printable ASCII characters");
+    return InvalidField("plan_code", "must be at most 128 printable ASCII characters");
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckOrder(const CheckoutOrder& order) {
   RETURN_IF_ERROR(CheckPlanCode(order.plan_code));
-  if (order.seats < 0 || order.seats > kMaxSeats) return Invalid("seats", "must be 0 to 1000000");
+  if (order.seats < 0 || order.seats > kMaxSeats) return InvalidField("seats", "must be 0 to 1000000");
   RETURN_IF_ERROR(CheckPath(order.success_path, "success_path"));
   return CheckPath(order.cancel_path, "cancel_path");
 }

@@ -12,9 +12,9 @@ namespace billmesh::exactlyonce {
 namespace {
 
 constexpr absl::Duration kAgainAfter = absl::Milliseconds(500);
+constexpr absl::Duration kLook = absl::Milliseconds(50);  // at what came back, at the latest
 // What the answer says of an event that was stored before, and of one that wasn't.
 constexpr char kDuplicate[] = R"("duplication":true)", kNew[] = R"("duplication":false)";
-constexpr absl::Duration kLook = absl::Milliseconds(50);  // at what came back, at the latest
 
 http::ClientRequest Signed(const std::string& url, const std::string& secret, const std::string& body) {
   const std::string t = absl::StrCat(absl::ToUnixSeconds(absl::Now()));

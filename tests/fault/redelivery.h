@@ -41,10 +41,10 @@ class Redelivery {
   // After done(): how often each event was answered 200, and how many deliveries were not, by HTTP status (0: no
   // answer).
   const std::vector<int>& answers() const { return answers_; }
-  // After done(): the events that were lost after they had been acknowledged: they were stored as new by a delivery
-  // that began after that.
-  const std::vector<std::string>& lost() const { return lost_; }
   const std::map<int, int64_t>& refusals() const { return refusals_; }
+  // After done(): the events that were lost after they had been acknowledged, as a delivery shows that began after that
+  // and was stored as new; and answers that say neither.
+  const std::vector<std::string>& lost() const { return lost_; }
 
  private:
   struct Waiting {
