@@ -6,7 +6,9 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include <array>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 namespace billmesh::crypto {
@@ -122,9 +124,26 @@ std::optional<std::string> Base64UrlDecode(std::string_view text) {
   return out;
 }
 
+void FillRandom(unsigned char* out, size_t n) {
+  static constexpr size_t kPage = 1024;
+  thread_local std::array<unsigned char, kPage> page;
+  thread_local size_t left = 0;
+  const auto generate = [](unsigned char* to, size_t bytes) {
+    if (RAND_bytes(to, static_cast<int>(bytes)) != 1) std::abort();
+  };
+  if (n > kPage / 8) return generate(out, n);
+  if (n > left) {
+    generate(page.data(), page.size());
+    left = kPage;
+  }
+  left -= n;
+  std::memcpy(out, page.data() + left, n);
+  OPENSSL_cleanse(page.data() + left, n);
+}
+
 std::string RandomBytes(size_t n) {
   std::string out(n, '\0');
-  if (RAND_bytes(Bytes(out), static_cast<int>(n)) != 1) std::abort();
+  FillRandom(Bytes(out), n);
   return out;
 }
 

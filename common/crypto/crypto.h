@@ -27,7 +27,10 @@ std::string Base64UrlEncode(std::string_view data);
 // nullopt on padding, white space, foreign characters or non-canonical trailing bits.
 std::optional<std::string> Base64UrlDecode(std::string_view text);
 
-// n random bytes from the operating system; aborts when there are none to be had.
+// Random bytes of OpenSSL's generator; aborts when there are none to be had: nothing sensible could go on. Few bytes come
+// from a page of the thread's, because a call of the generator costs more than the rest of an id; what is handed out is
+// erased there.
+void FillRandom(unsigned char* out, size_t n);
 std::string RandomBytes(size_t n);
 
 }  // namespace billmesh::crypto

@@ -21,14 +21,14 @@ constexpr absl::Time kPostgresEpoch = absl::FromUnixSeconds(946'684'800);  // 20
 // Escapes one element of an array literal: always quoted, so that "NULL", commas and braces are text.
 void AppendQuoted(std::string& out, std::string_view element) {
   out.push_back('"');
-  while (true) {
-    const size_t special = element.find_first_of("\"\\");
-    out.append(element.substr(0, special));
-    if (special == std::string_view::npos) break;
+  size_t copied = 0;
+  for (size_t i = 0; i < element.size(); ++i) {
+    if (element[i] != '"' && element[i] != '\\') continue;
+    out.append(element, copied, i - copied);
     out.push_back('\\');
-    out.push_back(element[special]);
-    element.remove_prefix(special + 1);
+    copied = i;
   }
+  out.append(element, copied);
   out.push_back('"');
 }
 

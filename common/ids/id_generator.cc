@@ -1,9 +1,8 @@
 #include "common/ids/id_generator.h"
 
-#include <openssl/rand.h>
-
 #include <array>
-#include <cstdlib>
+
+#include "common/crypto/crypto.h"
 
 namespace billmesh {
 namespace {
@@ -30,14 +29,13 @@ std::string FormatUuidV7(int64_t unix_ms, std::array<uint8_t, 10> random) {
 
 std::string SystemIdGenerator::NewId() {
   std::array<uint8_t, 10> random;
-  // Without random bits ids could collide: there is nothing sensible to go on with.
-  if (RAND_bytes(random.data(), random.size()) != 1) std::abort();
+  crypto::FillRandom(random.data(), random.size());
   return FormatUuidV7(absl::ToUnixMillis(clock_.Now()), random);
 }
 
 uint64_t SystemIdGenerator::Uniform(uint64_t bound) {
   uint64_t value = 0;
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof(value)) != 1) std::abort();
+  crypto::FillRandom(reinterpret_cast<unsigned char*>(&value), sizeof(value));
   return value % bound;
 }
 

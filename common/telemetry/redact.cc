@@ -1,7 +1,6 @@
 #include "common/telemetry/redact.h"
 
 #include <algorithm>
-#include <array>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -75,14 +74,19 @@ size_t FindCard(std::string_view text, size_t i) {
   return is_digit(text[i]) && !(i > 0 && is_digit(text[i - 1])) ? FindCardNumber(text, i) : i;
 }
 
-// Every line of the log passes here: the finders look only where one of them can find anything.
-bool MayBeginSecret(std::string_view text, size_t i) {
-  const char c = text[i];
-  return c == 's' || c == 'r' || c == 'w' || c == 'e' || absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
-         (i > 0 && text[i - 1] == ':');
+// Where a secret may begin, by its first character; every line of the log passes here.
+size_t FindByFirst(std::string_view text, size_t i) {
+  switch (text[i]) {
+    case 's':
+    case 'r':
+    case 'w':
+      return FindKey(text, i);
+    case 'e':
+      return FindJwt(text, i);
+    default:
+      return FindCard(text, i);
+  }
 }
-
-constexpr std::array kFinders = {FindKey, FindJwt, FindUrlPassword, FindCard};
 
 constexpr std::string_view kSecretNames[] = {"authorization", "cookie",           "set-cookie", "password",
                                              "secret",        "stripe-signature", "token",      "x-csrf-token"};
@@ -94,10 +98,7 @@ std::string Redact(std::string_view text) {
   out.reserve(text.size());
   size_t copied = 0;
   for (size_t i = 0; i < text.size();) {
-    size_t end = i;
-    if (MayBeginSecret(text, i)) {
-      for (auto find : kFinders) end = std::max(end, find(text, i));
-    }
+    const size_t end = std::max(FindByFirst(text, i), FindUrlPassword(text, i));
     if (end > i) {
       out.append(text, copied, i - copied);
       out += kRedacted;
