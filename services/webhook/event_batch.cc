@@ -173,10 +173,9 @@ void EventBatch::SettleAll() {
 absl::Status EventBatch::WriteAll(db::Tx& tx) {
   RETURN_IF_ERROR(objects_.Write(tx, outcome_.duplicates));
   RETURN_IF_ERROR(WriteEvents(tx));
-  ASSIGN_OR_RETURN(const int64_t woken, WakeParked(tx, settings_.env, settings_.provider, objects_.BornIds()));
-  outcome_.has_due = outcome_.has_due || woken > 0;
+  WakeParked(tx, settings_.env, settings_.provider, objects_.BornIds(), outcome_.has_due);
   RETURN_IF_ERROR(WriteAudit(tx));
-  ASSIGN_OR_RETURN(outcome_.changes, objects_.BumpChanged(tx));
+  objects_.BumpChanged(tx, outcome_.changes);
   return absl::OkStatus();
 }
 

@@ -47,8 +47,9 @@ void ClaimKeys(db::Tx& tx, std::string_view provider, std::vector<EventKey> keys
   }
   tx.Queue(R"sql(
     INSERT INTO billing.webhook_event_keys (provider, provider_event_id, event_id, received_at)
-    SELECT $1, v.provider_event_id, v.event_id, billing.now()
+    SELECT $1, v.provider_event_id, v.event_id, clock.now
     FROM unnest($2::text[], $3::uuid[]) WITH ORDINALITY AS v (provider_event_id, event_id, place)
+    CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
     ORDER BY v.place
     ON CONFLICT (provider, provider_event_id) DO NOTHING
     RETURNING provider_event_id, received_at
@@ -111,14 +112,14 @@ void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
                                         first_processed_at)
     SELECT v.id, v.received_at, $1, $2, v.provider_event_id, v.type, v.api_version, v.livemode, v.provider_created_at,
            v.object_id, v.provider_customer_id, v.entity_id, v.status, v.status_reason, v.attempts,
-           billing.now() + v.delay_us * interval '1 microsecond', string_to_array(v.waits_for, chr(31)), v.payload,
-           CASE WHEN v.status = 'processed' THEN billing.now() END,
-           CASE WHEN v.status = 'processed' THEN billing.now() END
+           clock.now + v.delay_us * interval '1 microsecond', string_to_array(v.waits_for, chr(31)), v.payload,
+           CASE WHEN v.status = 'processed' THEN clock.now END, CASE WHEN v.status = 'processed' THEN clock.now END
     FROM unnest($3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::timestamptz[],
                 $10::text[], $11::text[], $12::uuid[], $13::text[], $14::text[], $15::integer[], $16::bigint[],
                 $17::text[], $18::bytea[])
       AS v (id, received_at, provider_event_id, type, api_version, livemode, provider_created_at, object_id,
             provider_customer_id, entity_id, status, status_reason, attempts, delay_us, waits_for, payload)
+    CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
   )sql",
            {env, provider, Param::TextArray(id), Param::TimeArray(received), Param::TextArray(event_id),
             Param::TextArray(type), Param::TextArray(api_version), Param::BoolArray(livemode),
@@ -259,11 +260,11 @@ absl::Status Dismiss(db::Tx& tx, const StoredRef& ref, std::string_view reason) 
       .status();
 }
 
-absl::StatusOr<int64_t> WakeParked(db::Tx& tx, std::string_view env, std::string_view provider,
-                                   const std::vector<std::string>& object_ids) {
-  if (object_ids.empty()) return 0;
+void WakeParked(db::Tx& tx, std::string_view env, std::string_view provider, const std::vector<std::string>& object_ids,
+                bool& has_due) {
+  if (object_ids.empty()) return;
   // One that a worker holds is skipped: it locks the event before the entity, we do it the other way round.
-  ASSIGN_OR_RETURN(const db::Result woken, tx.Exec(R"sql(
+  tx.Queue(R"sql(
     WITH waiting AS (
       SELECT e.id, e.received_at
       FROM billing.webhook_events e
@@ -275,17 +276,27 @@ absl::StatusOr<int64_t> WakeParked(db::Tx& tx, std::string_view env, std::string
     FROM waiting
     WHERE e.id = waiting.id AND e.received_at = waiting.received_at
   )sql",
-                                                   {env, provider, Param::TextArray(object_ids)}));
-  return woken.affected();
+           {env, provider, Param::TextArray(object_ids)},
+           [&has_due](const db::Result& woken) {
+             has_due = has_due || woken.affected() > 0;
+             return absl::OkStatus();
+           });
 }
 
 absl::StatusOr<EventStats> ReadEventStats(db::Tx& tx, std::string_view env, std::string_view provider) {
+  // Each branch has an index of its own: those that are settled, nearly all, are not looked at.
   ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
     SELECT e.status, count(*),
            coalesce(greatest(0, extract(epoch FROM billing.now() - min(e.run_after)
                                         FILTER (WHERE e.status IN ('pending', 'failed'))) * 1000), 0)::bigint
-    FROM billing.webhook_events e
-    WHERE e.status IN ('pending', 'failed', 'parked', 'quarantined', 'dead') AND e.env = $1 AND e.provider = $2
+    FROM (SELECT o.status, o.env, o.provider, o.run_after
+          FROM billing.webhook_events o
+          WHERE o.status IN ('pending', 'failed', 'parked')
+          UNION ALL
+          SELECT a.status, a.env, a.provider, a.run_after
+          FROM billing.webhook_events a
+          WHERE a.status IN ('quarantined', 'dead')) e
+    WHERE e.env = $1 AND e.provider = $2
     GROUP BY e.status
   )sql",
                                                   {env, provider}));

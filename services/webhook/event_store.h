@@ -95,9 +95,9 @@ absl::Status Dismiss(db::Tx& tx, const StoredRef& ref, std::string_view reason);
 
 // Makes the parked events due that wait for one of these objects of the provider's. Call it in the transaction that
 // projects them first, after its own events are written. An event that a worker holds at this moment is left out: it
-// comes back by its run_after. How many are due now.
-absl::StatusOr<int64_t> WakeParked(db::Tx& tx, std::string_view env, std::string_view provider,
-                                   const std::vector<std::string>& object_ids);
+// comes back by its run_after. Queued: then `has_due` is set where there are any.
+void WakeParked(db::Tx& tx, std::string_view env, std::string_view provider, const std::vector<std::string>& object_ids,
+                bool& has_due);
 
 // How many events wait, and how long the longest has been due, for metrics.
 struct EventStats {

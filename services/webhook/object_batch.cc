@@ -169,12 +169,12 @@ std::vector<outbox::NewJob> ObjectBatch::RefreshJobs() const {
   return jobs;
 }
 
-absl::StatusOr<std::vector<EntityChange>> ObjectBatch::BumpChanged(db::Tx& tx) {
+void ObjectBatch::BumpChanged(db::Tx& tx, std::vector<EntityChange>& changes) const {
   std::vector<std::string> changed;
   for (const auto& [entity_id, state] : states_) {
     if (state.ContentChanged()) changed.push_back(entity_id);
   }
-  return BumpRevisions(tx, changed);
+  BumpRevisions(tx, changed, changes);
 }
 
 std::vector<std::string> ObjectBatch::BornIds() const {

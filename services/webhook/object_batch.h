@@ -49,8 +49,8 @@ class ObjectBatch {
   // run, or before the commit; then `duplicates` has the duplicate subscriptions that are new.
   absl::Status Write(db::Tx& tx, std::vector<Duplicate>& duplicates);
   // Gives each entity whose content changed its next revision and tells the change feed. Last, because the entity's row
-  // is what others wait for.
-  absl::StatusOr<std::vector<EntityChange>> BumpChanged(db::Tx& tx);
+  // is what others wait for. Queued: then `changes` has them.
+  void BumpChanged(db::Tx& tx, std::vector<EntityChange>& changes) const;
   // The provider's ids of the objects that this transaction projected first and others may wait for.
   std::vector<std::string> BornIds() const;
   // The entities that something is bound to, in id order.

@@ -131,10 +131,9 @@ absl::StatusOr<ProjectionService::Told> ProjectionService::RunIn(db::Tx& tx, con
   objects.Ask(tx);
   RETURN_IF_ERROR(objects.Apply(tx));
   RETURN_IF_ERROR(objects.Write(tx, told.duplicates));
-  ASSIGN_OR_RETURN(const int64_t woken, WakeParked(tx, settings_.env, settings_.provider, objects.BornIds()));
-  told.has_due = woken > 0;
+  WakeParked(tx, settings_.env, settings_.provider, objects.BornIds(), told.has_due);
   RETURN_IF_ERROR(WriteAudit(tx, works, requested_by));
-  ASSIGN_OR_RETURN(told.changes, objects.BumpChanged(tx));
+  objects.BumpChanged(tx, told.changes);
   ASSIGN_OR_RETURN(const auto revisions, ReadRevisions(tx, objects.entity_ids()));
   for (Work* work : works) {
     const auto at = revisions.find(work->result.entity_id);

@@ -72,22 +72,23 @@ absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_v
     INSERT INTO billing.subscriptions AS s (
       id, env, entity_id, provider, provider_subscription_id, provider_customer_id, operation_key, status, is_current,
       cancel_at_period_end, cancel_at, canceled_at, ended_at, trial_start, trial_end, provider_subscription_created_at,
-      latest_invoice_id, collection_paused, provider_updated_at, provider_event_id)
+      latest_invoice_id, collection_paused, provider_updated_at, provider_event_id, created_at, updated_at)
     SELECT v.id, $1, v.entity_id, $2, v.subscription, v.customer, v.operation_key, v.status, v.is_current,
            v.cancel_at_period_end, v.cancel_at, v.canceled_at, v.ended_at, v.trial_start, v.trial_end, v.created, v.invoice,
-           v.paused, v.updated, v.event
+           v.paused, v.updated, v.event, clock.now, clock.now
     FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::boolean[], $10::boolean[],
                 $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
                 $16::timestamptz[], $17::text[], $18::boolean[], $19::timestamptz[], $20::text[])
       AS v (id, entity_id, subscription, customer, operation_key, status, is_current, cancel_at_period_end, cancel_at,
             canceled_at, ended_at, trial_start, trial_end, created, invoice, paused, updated, event)
+    CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
     ON CONFLICT (provider, provider_subscription_id) DO UPDATE
     SET provider_customer_id = EXCLUDED.provider_customer_id, operation_key = EXCLUDED.operation_key,
         status = EXCLUDED.status, is_current = EXCLUDED.is_current, cancel_at_period_end = EXCLUDED.cancel_at_period_end,
         cancel_at = EXCLUDED.cancel_at, canceled_at = EXCLUDED.canceled_at, ended_at = EXCLUDED.ended_at,
         trial_start = EXCLUDED.trial_start, trial_end = EXCLUDED.trial_end, latest_invoice_id = EXCLUDED.latest_invoice_id,
         collection_paused = EXCLUDED.collection_paused, provider_updated_at = EXCLUDED.provider_updated_at,
-        provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
+        provider_event_id = EXCLUDED.provider_event_id, updated_at = EXCLUDED.updated_at
     WHERE s.id = EXCLUDED.id AND s.entity_id = EXCLUDED.entity_id
   )sql",
            {env,
@@ -148,15 +149,17 @@ absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider,
   tx.Queue(
       R"sql(
     INSERT INTO billing.subscription_items AS i (id, entity_id, subscription_id, provider, provider_item_id, provider_price_id,
-                                                 quantity, current_period_start, current_period_end)
-    SELECT v.id, v.entity_id, v.subscription_id, $1, v.item, v.price, v.quantity, v.period_start, v.period_end
+                                                 quantity, current_period_start, current_period_end, created_at, updated_at)
+    SELECT v.id, v.entity_id, v.subscription_id, $1, v.item, v.price, v.quantity, v.period_start, v.period_end, clock.now,
+           clock.now
     FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
                 $9::timestamptz[])
       AS v (id, entity_id, subscription_id, item, price, quantity, period_start, period_end)
+    CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
     ON CONFLICT (provider, provider_item_id) DO UPDATE
     SET provider_price_id = EXCLUDED.provider_price_id, quantity = EXCLUDED.quantity,
         current_period_start = EXCLUDED.current_period_start, current_period_end = EXCLUDED.current_period_end,
-        updated_at = billing.now()
+        updated_at = EXCLUDED.updated_at
     WHERE i.id = EXCLUDED.id AND i.subscription_id = EXCLUDED.subscription_id
   )sql",
       {provider, Param::TextArray(id), Param::TextArray(entity), Param::TextArray(subscription), Param::TextArray(item),
@@ -204,14 +207,17 @@ absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view p
     INSERT INTO billing.invoices AS i (
       id, env, entity_id, provider, provider_invoice_id, provider_customer_id, provider_subscription_id, number, status,
       currency, total_minor, amount_due_minor, amount_paid_minor, amount_remaining_minor, attempt_count, billing_reason,
-      period_start, period_end, hosted_invoice_url, provider_created_at, provider_updated_at, provider_event_id)
+      period_start, period_end, hosted_invoice_url, provider_created_at, provider_updated_at, provider_event_id, created_at,
+      updated_at)
     SELECT v.id, $1, v.entity_id, $2, v.invoice, v.customer, v.subscription, v.number, v.status, v.currency, v.total, v.due,
-           v.paid, v.remaining, v.attempts, v.reason, v.period_start, v.period_end, v.url, v.created, v.updated, v.event
+           v.paid, v.remaining, v.attempts, v.reason, v.period_start, v.period_end, v.url, v.created, v.updated, v.event,
+           clock.now, clock.now
     FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
                 $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::integer[], $16::text[],
                 $17::timestamptz[], $18::timestamptz[], $19::text[], $20::timestamptz[], $21::timestamptz[], $22::text[])
       AS v (id, entity_id, invoice, customer, subscription, number, status, currency, total, due, paid, remaining, attempts,
             reason, period_start, period_end, url, created, updated, event)
+    CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
     ON CONFLICT (provider, provider_invoice_id) DO UPDATE
     SET provider_customer_id = EXCLUDED.provider_customer_id, provider_subscription_id = EXCLUDED.provider_subscription_id,
         number = EXCLUDED.number, status = EXCLUDED.status, currency = EXCLUDED.currency, total_minor = EXCLUDED.total_minor,
@@ -219,7 +225,7 @@ absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view p
         amount_remaining_minor = EXCLUDED.amount_remaining_minor, attempt_count = EXCLUDED.attempt_count,
         billing_reason = EXCLUDED.billing_reason, period_start = EXCLUDED.period_start, period_end = EXCLUDED.period_end,
         hosted_invoice_url = EXCLUDED.hosted_invoice_url, provider_updated_at = EXCLUDED.provider_updated_at,
-        provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
+        provider_event_id = EXCLUDED.provider_event_id, updated_at = EXCLUDED.updated_at
     WHERE i.id = EXCLUDED.id AND i.entity_id = EXCLUDED.entity_id
   )sql",
            {env,
@@ -403,20 +409,20 @@ absl::Status WriteStates(db::Tx& tx, IdGenerator& ids, std::string_view env, std
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<EntityChange>> BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids) {
-  std::vector<EntityChange> changes;
-  if (entity_ids.empty()) return changes;
-  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+void BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids, std::vector<EntityChange>& changes) {
+  if (entity_ids.empty()) return;
+  tx.Queue(R"sql(
     WITH bumped AS (
       UPDATE billing.entities SET revision = revision + 1 WHERE id = ANY ($1::uuid[]) RETURNING id, revision
     )
-    INSERT INTO billing.change_feed (entity_id, revision)
-    SELECT b.id, b.revision FROM bumped b
+    INSERT INTO billing.change_feed (entity_id, revision, created_at)
+    SELECT b.id, b.revision, clock.now FROM bumped b CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
     RETURNING entity_id, revision
   )sql",
-                                                  {Param::TextArray(entity_ids)}));
-  for (int i = 0; i < rows.size(); ++i) changes.push_back({rows[i].Text(0), rows[i].Int(1)});
-  return changes;
+           {Param::TextArray(entity_ids)}, [&changes](const db::Result& rows) {
+             for (int i = 0; i < rows.size(); ++i) changes.push_back({rows[i].Text(0), rows[i].Int(1)});
+             return absl::OkStatus();
+           });
 }
 
 }  // namespace billmesh::webhook

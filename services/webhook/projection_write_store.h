@@ -25,7 +25,7 @@ struct EntityChange {
 absl::Status WriteStates(db::Tx& tx, IdGenerator& ids, std::string_view env, std::string_view provider,
                          const std::map<std::string, EntityState>& states, std::vector<Duplicate>& duplicates);
 
-// Bumps the revision of each entity and appends it to the change feed.
-absl::StatusOr<std::vector<EntityChange>> BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids);
+// Bumps the revision of each entity and appends it to the change feed. Queued: then `changes` has the new ones.
+void BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids, std::vector<EntityChange>& changes);
 
 }  // namespace billmesh::webhook
