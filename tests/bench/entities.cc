@@ -49,6 +49,24 @@ void MakeEntities(testing::Mesh& mesh, int first, int count) {
   mesh.Value("ANALYZE billing.entities, billing.entity_customers, billing.subscriptions, billing.subscription_items");
 }
 
+void MakePayments(testing::Mesh& mesh, int count) {
+  const std::string numbers = absl::StrCat("generate_series(0, ", count - 1, ") AS g");
+  mesh.Value(absl::StrCat(R"sql(
+    BEGIN;
+    INSERT INTO billing.payments (id, env, entity_id, provider, provider_payment_id, provider_customer_id, status, currency,
+                                  amount_minor, provider_created_at, provider_updated_at, provider_event_id)
+      SELECT md5('payment' || g)::uuid, 'test', md5('entity' || g)::uuid, 'stripe', 'pi_old' || g, 'cus_bench' || g, 'succeeded',
+             'eur', 100, '2026-01-01', '2026-01-01', 'evt_0' FROM )sql",
+                          numbers, R"sql(;
+    INSERT INTO billing.refunds (id, env, entity_id, provider, provider_refund_id, provider_payment_id, status, currency,
+                                 amount_minor, provider_created_at, provider_updated_at, provider_event_id)
+      SELECT md5('refund' || g)::uuid, 'test', md5('entity' || g)::uuid, 'stripe', 're_old' || g, 'pi_old' || g, 'succeeded', 'eur',
+             100, '2026-01-01', '2026-01-01', 'evt_0' FROM )sql",
+                          numbers, R"sql(;
+    COMMIT)sql"));
+  mesh.Value("ANALYZE billing.payments, billing.refunds");
+}
+
 std::string BasePrice(testing::Mesh& mesh) {
   return mesh.Value("SELECT p.provider_price_id FROM billing.plan_prices p WHERE p.component = 'base' LIMIT 1");
 }
