@@ -54,10 +54,20 @@ bool DeliveryGatherer::SendGathered() {
   }
 }
 
+void DeliveryGatherer::StopHoldingBack() {
+  {
+    std::lock_guard lock(mutex_);
+    holds_back_ = false;
+  }
+  SendGathered();
+}
+
 bool DeliveryGatherer::HasRoom(absl::Duration now) const {
   const auto slow = std::distance(calls_.begin(), calls_.upper_bound(now - options_.slow_after));
   const auto all = static_cast<std::ptrdiff_t>(calls_.size());
-  return all < options_.max_calls + std::min<std::ptrdiff_t>(slow, options_.max_slow_calls);
+  if (all >= options_.max_calls + std::min<std::ptrdiff_t>(slow, options_.max_slow_calls)) return false;
+  if (!holds_back_ || calls_.empty() || now - *calls_.rbegin() >= options_.hold_back) return true;
+  return waiting_.size() >= options_.few || waiting_bytes_ >= options_.max_bytes;
 }
 
 DeliveryGatherer::Batch DeliveryGatherer::TakeBatch() {

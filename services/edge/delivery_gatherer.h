@@ -1,5 +1,6 @@
 // Webhook deliveries on their way to the webhook daemon: what has gathered goes as one call, so that many cost little
-// more than one, and one alone goes at once.
+// more than one. One goes at once where no call is under way; few wait a moment where one has just begun, because each
+// call ends in a transaction of its own.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +22,9 @@ class DeliveryGatherer {
  public:
   struct Options {
     int max_calls = 2;  // under way at a time; more deliveries gather meanwhile
+    // Fewer deliveries than `few` are held back until every call has ended or been under way for `hold_back`.
+    size_t few = 16;
+    absl::Duration hold_back = absl::Milliseconds(10);
     // A call that waits for an entity's lock holds up its own deliveries only: from here on it isn't counted any more.
     absl::Duration slow_after = absl::Milliseconds(100);
     int max_slow_calls = 14;
@@ -39,9 +43,11 @@ class DeliveryGatherer {
 
   // Never blocks; thread safe.
   void Submit(billing::webhook::v1::Delivery delivery, Done done);
-  // Sends what waits and has room by now. To be called every now and then, about as often as slow_after: a call becomes
-  // slow without anybody being told. Whether anything was sent. Never blocks; thread safe.
+  // Sends what waits and has room by now. To be called every now and then, more often than hold_back and slow_after:
+  // those pass without anybody being told. Whether anything was sent. Never blocks; thread safe.
   bool SendGathered();
+  // Holds nothing back from now on, when nobody will call SendGathered any more. Thread safe.
+  void StopHoldingBack();
 
  private:
   struct Waiting {
@@ -65,6 +71,7 @@ class DeliveryGatherer {
   std::mutex mutex_;
   std::deque<Waiting> waiting_;          // guarded by mutex_
   size_t waiting_bytes_ = 0;             // guarded by mutex_
+  bool holds_back_ = true;               // guarded by mutex_
   std::multiset<absl::Duration> calls_;  // when those under way began, by Clock::Monotonic; guarded by mutex_
 };
 

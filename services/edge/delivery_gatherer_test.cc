@@ -60,7 +60,7 @@ class DeliveryGathererTest : public ::testing::Test {
 };
 
 TEST_F(DeliveryGathererTest, OneAloneGoesAtOnceAndTheRestGathers) {
-  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 2, .max_deliveries = 3});
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 2, .few = 1, .max_deliveries = 3});
   for (const char* body : {"a", "b", "c", "d", "e", "f", "g"}) Submit(gatherer, body);
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 1})) << "nobody waits while a call is free";
   forwarder_.AnswerOldest();
@@ -72,6 +72,56 @@ TEST_F(DeliveryGathererTest, OneAloneGoesAtOnceAndTheRestGathers) {
   EXPECT_TRUE(forwarder_.calls.empty());
   EXPECT_EQ(answered_, 7);
   for (const auto& [body, event] : answers_) EXPECT_EQ(event, body) << "each has its own result";
+}
+
+TEST_F(DeliveryGathererTest, FewAreHeldBackWhileACallHasJustBegun) {
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 3, .few = 3, .hold_back = absl::Milliseconds(10)});
+  Submit(gatherer, "a");
+  Submit(gatherer, "b");
+  Submit(gatherer, "c");
+  EXPECT_EQ(Sizes(forwarder_), std::vector<int>{1}) << "one alone goes at once, few wait";
+  Submit(gatherer, "d");
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 3})) << "these are worth a call";
+  Submit(gatherer, "e");
+  clock_.Advance(absl::Milliseconds(9));
+  EXPECT_FALSE(gatherer.SendGathered());
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_TRUE(gatherer.SendGathered()) << "nobody is held back for longer, nor by an earlier call";
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 3, 1}));
+  while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
+  EXPECT_EQ(answered_, 5);
+}
+
+TEST_F(DeliveryGathererTest, WhatWasHeldBackGoesWhenNoCallIsUnderWay) {
+  DeliveryGatherer gatherer(forwarder_, clock_, {});
+  Submit(gatherer, "a");
+  Submit(gatherer, "b");
+  Submit(gatherer, "c");
+  forwarder_.AnswerOldest();
+  EXPECT_EQ(Sizes(forwarder_), std::vector<int>{2});
+  EXPECT_EQ(answered_, 1);
+  forwarder_.AnswerOldest();
+  EXPECT_EQ(answered_, 3);
+}
+
+TEST_F(DeliveryGathererTest, WhatFillsACallIsNotHeldBack) {
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 3, .max_bytes = 10});
+  for (const char* body : {"first", "12345", "6789"}) Submit(gatherer, body);
+  EXPECT_EQ(Sizes(forwarder_), std::vector<int>{1});
+  Submit(gatherer, "0");
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 3}));
+  while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
+}
+
+TEST_F(DeliveryGathererTest, NothingIsHeldBackWhileItDrains) {
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 3});
+  Submit(gatherer, "a");
+  Submit(gatherer, "b");
+  gatherer.StopHoldingBack();
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 1}));
+  Submit(gatherer, "c");
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 1, 1}));
+  while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
 }
 
 TEST_F(DeliveryGathererTest, ASlowCallHoldsUpItsOwnDeliveriesOnly) {

@@ -45,8 +45,10 @@ class EdgeServer {
   // For http::Server. Never blocks. This object must outlive every call of `respond`.
   void Handle(http::Request request, http::Respond respond);
   // DeliveryGatherer::SendGathered; to be called this often.
-  static constexpr absl::Duration kSendPeriod = DeliveryGatherer::Options().slow_after;
+  static constexpr absl::Duration kSendPeriod = absl::Milliseconds(5);
   bool SendGathered() { return gatherer_.SendGathered(); }
+  // Of deliveries, before it isn't called any more.
+  void StopHoldingBack() { gatherer_.StopHoldingBack(); }
 
  private:
   struct Exchange;

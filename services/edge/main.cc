@@ -76,11 +76,9 @@ int Run(const Config& config) {
   (*daemon)->AddReadinessCheck("token keys", [&parts] {
     return parts.verifier->HasKeys() ? absl::OkStatus() : absl::UnavailableError("none were had yet");
   });
-  (*daemon)->AddWorker("token keys", kKeyCheckPeriod, [&parts] {
-    parts.verifier->RefreshIfDue();
-    return false;
-  });
+  (*daemon)->AddWorker("token keys", kKeyCheckPeriod, [&parts] { return parts.verifier->RefreshIfDue(), false; });
   (*daemon)->AddWorker("deliveries", edge::EdgeServer::kSendPeriod, [&parts] { return parts.server->SendGathered(); });
+  (*daemon)->OnDrain([&] { parts.server->StopHoldingBack(); });
   (*daemon)->OnDrain([&] { parts.http->Drain(settings.drain_timeout); });
   billmesh::telemetry::Info("serving HTTP", {{"http_port", absl::StrCat(parts.http->port())}});
   billmesh::telemetry::Warn("rate limits are kept in this process' memory (development): replicas don't share them");
