@@ -1,14 +1,21 @@
--- Tables of the webhook benchmark's baseline, shaped like ours.
+-- Tables of the webhook benchmark's baseline: ours, with their indexes, checks and fill factors but without foreign keys, row-level security
+-- and partitions, so that nothing of the mesh sees what is written.
 CREATE SCHEMA bench;
-CREATE TABLE bench.event_keys (provider text, event_id text, PRIMARY KEY (provider, event_id));
+CREATE TABLE bench.webhook_event_keys (LIKE billing.webhook_event_keys INCLUDING ALL);
+CREATE TABLE bench.webhook_events (LIKE billing.webhook_events INCLUDING ALL);
+CREATE TABLE bench.entities (LIKE billing.entities INCLUDING ALL);
+CREATE TABLE bench.subscriptions (LIKE billing.subscriptions INCLUDING ALL);
+CREATE TABLE bench.subscription_items (LIKE billing.subscription_items INCLUDING ALL);
+CREATE TABLE bench.audit_log (LIKE billing.audit_log INCLUDING ALL);
+CREATE TABLE bench.change_feed (LIKE billing.change_feed INCLUDING ALL);
 CREATE TABLE bench.payload (payload bytea);
-CREATE TABLE bench.events (id uuid PRIMARY KEY, received_at timestamptz, type text, status text, payload bytea COMPRESSION lz4);
-CREATE TABLE bench.entities (n integer PRIMARY KEY, id uuid NOT NULL, revision bigint NOT NULL);
-CREATE TABLE bench.subscriptions (n integer PRIMARY KEY, status text, provider_updated_at timestamptz, updated_at timestamptz);
-CREATE TABLE bench.items (n integer PRIMARY KEY, price text, quantity bigint, period_start timestamptz, period_end timestamptz);
-CREATE TABLE bench.audit (id uuid PRIMARY KEY, n integer, actor text, action text, at timestamptz);
-CREATE TABLE bench.feed (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n integer, revision bigint);
-CREATE TABLE bench.outcomes (id uuid PRIMARY KEY, status text);
-INSERT INTO bench.entities SELECT g, gen_random_uuid(), 1 FROM generate_series(0, :entities - 1) AS g;
-INSERT INTO bench.subscriptions SELECT g, 'active', now(), now() FROM generate_series(0, :entities - 1) AS g;
-ANALYZE bench.entities, bench.subscriptions;
+ALTER TABLE bench.entities SET (fillfactor = 70);
+ALTER TABLE bench.subscriptions SET (fillfactor = 70);
+ALTER TABLE bench.subscription_items SET (fillfactor = 70);
+-- Ids in the order of time, as ours are.
+CREATE SEQUENCE bench.ids CACHE 100;
+CREATE FUNCTION bench.id(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$ SELECT lpad(to_hex(n), 32, '0')::uuid $$;
+INSERT INTO bench.entities SELECT * FROM billing.entities;
+INSERT INTO bench.subscriptions SELECT * FROM billing.subscriptions;
+INSERT INTO bench.subscription_items SELECT * FROM billing.subscription_items;
+ANALYZE bench.entities, bench.subscriptions, bench.subscription_items;
