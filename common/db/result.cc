@@ -14,23 +14,9 @@ namespace billmesh::db {
 namespace {
 
 // Of pg_type; the same in every server.
-constexpr uint32_t kBoolOid = 16, kByteaOid = 17, kTimestamptzOid = 1184;
+constexpr uint32_t kBoolOid = 16, kByteaOid = 17, kTextOid = 25, kTimestamptzOid = 1184, kUuidOid = 2950;
 constexpr uint32_t kNullLength = 0xFFFFFFFF;
 constexpr absl::Time kPostgresEpoch = absl::FromUnixSeconds(946'684'800);  // 2000-01-01
-
-// Escapes one element of an array literal: always quoted, so that "NULL", commas and braces are text.
-void AppendQuoted(std::string& out, std::string_view element) {
-  out.push_back('"');
-  size_t copied = 0;
-  for (size_t i = 0; i < element.size(); ++i) {
-    if (element[i] != '"' && element[i] != '\\') continue;
-    out.append(element, copied, i - copied);
-    out.push_back('\\');
-    copied = i;
-  }
-  out.append(element, copied);
-  out.push_back('"');
-}
 
 template <typename Values, typename Append>
 std::string ArrayLiteral(const Values& values, Append append) {
@@ -45,11 +31,36 @@ std::string ArrayLiteral(const Values& values, Append append) {
   return out;
 }
 
+const std::string* Given(const std::string& value) { return &value; }
+const std::string* Given(const std::optional<std::string>& value) { return value.has_value() ? &*value : nullptr; }
+
 std::string TimeText(absl::Time t) { return absl::FormatTime("%Y-%m-%d %H:%M:%E6S+00", t, absl::UTCTimeZone()); }
 
 void AppendInt32(std::string& out, uint32_t value) {
   const uint32_t big = htonl(value);
   out.append(reinterpret_cast<const char*>(&big), sizeof(big));
+}
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// The 16 bytes of 01234567-89ab-cdef-0123-456789abcdef; false for any other form.
+bool AppendUuid(std::string& out, std::string_view text) {
+  if (text.size() != 36) return false;
+  for (size_t at = 0; at < text.size();) {
+    if (at == 8 || at == 13 || at == 18 || at == 23) {
+      if (text[at++] != '-') return false;
+      continue;
+    }
+    const int high = HexDigit(text[at]), low = HexDigit(text[at + 1]);
+    if (high < 0 || low < 0) return false;
+    out.push_back(static_cast<char>(high << 4 | low));
+    at += 2;
+  }
+  return true;
 }
 
 // A wrong reading is a bug in a store: stop at once, with the value's place, instead of going on with garbage.
@@ -98,14 +109,6 @@ Param Param::Bytes(std::string_view bytes) {
 
 Param Param::Interval(absl::Duration d) { return Param(absl::StrCat(absl::ToInt64Microseconds(d), " microseconds")); }
 
-Param Param::TextArray(const std::vector<std::string>& values) { return Param(ArrayLiteral(values, AppendQuoted)); }
-
-Param Param::TextArray(const std::vector<std::optional<std::string>>& values) {
-  return Param(ArrayLiteral(values, [](std::string& out, const std::optional<std::string>& v) {
-    v ? AppendQuoted(out, *v) : void(out += "NULL");
-  }));
-}
-
 Param Param::IntArray(const std::vector<int64_t>& values) {
   return Param(ArrayLiteral(values, [](std::string& out, int64_t v) { absl::StrAppend(&out, v); }));
 }
@@ -134,6 +137,37 @@ Param Param::BinaryArray(uint32_t element_type, size_t count, size_t bytes,
   p.binary_ = true;
   return p;
 }
+
+template <typename Values>
+Param Param::Texts(const Values& values) {
+  size_t bytes = 0;
+  for (const auto& v : values) bytes += sizeof(uint32_t) + (Given(v) == nullptr ? 0 : Given(v)->size());
+  return BinaryArray(kTextOid, values.size(), bytes, [&](std::string& out, size_t i) {
+    const std::string* const text = Given(values[i]);
+    if (text == nullptr) return AppendInt32(out, kNullLength);
+    AppendInt32(out, static_cast<uint32_t>(text->size()));
+    out += *text;
+  });
+}
+
+Param Param::TextArray(const std::vector<std::string>& values) { return Texts(values); }
+Param Param::TextArray(const std::vector<std::optional<std::string>>& values) { return Texts(values); }
+
+template <typename Values>
+Param Param::Uuids(const Values& values) {
+  const std::string* bad = nullptr;
+  Param param = BinaryArray(kUuidOid, values.size(), values.size() * 20, [&](std::string& out, size_t i) {
+    const std::string* const text = Given(values[i]);
+    if (text == nullptr) return AppendInt32(out, kNullLength);
+    AppendInt32(out, 16);
+    if (!AppendUuid(out, *text)) bad = text;
+  });
+  // "malformed array literal", with the value.
+  return bad == nullptr ? param : Param(absl::StrCat("not a UUID: ", *bad));
+}
+
+Param Param::UuidArray(const std::vector<std::string>& values) { return Uuids(values); }
+Param Param::UuidArray(const std::vector<std::optional<std::string>>& values) { return Uuids(values); }
 
 Param Param::BoolArray(const std::vector<bool>& values) {
   return BinaryArray(kBoolOid, values.size(), values.size() * 5, [&](std::string& out, size_t i) {

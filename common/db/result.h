@@ -37,12 +37,16 @@ class Param {
   static Param Bytes(std::string_view bytes);
   // A duration as an interval.
   static Param Interval(absl::Duration d);
-  // Arrays for unnest($1::text[]) and friends: in text, whatever their elements are cast to. Empty optional = NULL.
-  static Param TextArray(const std::vector<std::string>& values);
-  static Param TextArray(const std::vector<std::optional<std::string>>& values);
+  // Arrays for unnest($1::bigint[]) and friends. Empty optional = NULL. In text, whatever whole number their elements
+  // are.
   static Param IntArray(const std::vector<int64_t>& values);
   static Param IntArray(const std::vector<std::optional<int64_t>>& values);
-  // In binary, for parameters of just these types: boolean[], timestamptz[] (microseconds), bytea[].
+  // In binary, for parameters of just these types: text[], uuid[], boolean[], timestamptz[] (microseconds), bytea[].
+  static Param TextArray(const std::vector<std::string>& values);
+  static Param TextArray(const std::vector<std::optional<std::string>>& values);
+  // What isn't a UUID is left to the server to refuse.
+  static Param UuidArray(const std::vector<std::string>& values);
+  static Param UuidArray(const std::vector<std::optional<std::string>>& values);
   static Param BoolArray(const std::vector<bool>& values);
   static Param TimeArray(const std::vector<std::optional<absl::Time>>& values);
   static Param BytesArray(const std::vector<std::string_view>& values);
@@ -51,6 +55,10 @@ class Param {
   bool binary() const { return binary_; }
 
  private:
+  template <typename Values>
+  static Param Texts(const Values& values);
+  template <typename Values>
+  static Param Uuids(const Values& values);
   static Param BinaryArray(uint32_t element_type, size_t count, size_t bytes,
                            const std::function<void(std::string& out, size_t i)>& append);
 

@@ -43,7 +43,7 @@ absl::StatusOr<int64_t> EnqueueAll(db::Tx& tx, IdGenerator& ids, const std::vect
     ORDER BY v.dedupe_key
     ON CONFLICT ON CONSTRAINT outbox_jobs_dedupe_key_key DO NOTHING
   )sql",
-                           {db::Param::TextArray(id), db::Param::TextArray(env), db::Param::TextArray(entity),
+                           {db::Param::UuidArray(id), db::Param::TextArray(env), db::Param::UuidArray(entity),
                             db::Param::TextArray(type), db::Param::TextArray(key), db::Param::TextArray(payload),
                             db::Param::IntArray(delay_us)}));
   return inserted.affected();

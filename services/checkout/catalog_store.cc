@@ -36,7 +36,7 @@ absl::Status InsertPrices(db::Tx& tx, IdGenerator& ids, const std::string& plan_
       AS p (id, provider, component, usage_type, interval, interval_count, currency, unit_amount_minor,
             provider_product_id, provider_price_id)
   )sql",
-            {plan_id, Param::TextArray(price_ids), Param::TextArray(providers), Param::TextArray(components),
+            {plan_id, Param::UuidArray(price_ids), Param::TextArray(providers), Param::TextArray(components),
              Param::TextArray(usage_types), Param::TextArray(intervals), Param::IntArray(counts),
              Param::TextArray(currencies), Param::IntArray(amounts), Param::TextArray(products),
              Param::TextArray(prices)})

@@ -64,7 +64,7 @@ absl::StatusOr<std::map<std::string, Previous>> LockStored(db::Tx& tx, const std
     ORDER BY e.entity_id
     FOR UPDATE
   )sql",
-                                                  {db::Param::TextArray(entity_ids)}));
+                                                  {db::Param::UuidArray(entity_ids)}));
   std::map<std::string, Previous> previous;
   for (int i = 0; i < rows.size(); ++i) {
     const db::Row row = rows[i];
@@ -109,7 +109,7 @@ absl::StatusOr<std::vector<std::string>> Upsert(db::Tx& tx, std::string_view env
     WHERE (e.revision, e.catalog_revision) < (excluded.revision, excluded.catalog_revision)
     RETURNING e.entity_id
   )sql",
-              {env, db::Param::TextArray(entity_ids), db::Param::IntArray(revisions),
+              {env, db::Param::UuidArray(entity_ids), db::Param::IntArray(revisions),
                db::Param::IntArray(catalog_revisions), db::Param::TextArray(plan_codes), db::Param::TextArray(statuses),
                db::Param::TimeArray(period_ends), db::Param::BoolArray(comped), db::Param::TextArray(segments),
                db::Param::TimeArray(updated)}));
@@ -140,7 +140,7 @@ absl::StatusOr<LoadedBatch> LoadInputs(db::Tx& tx, std::string_view env, const s
     LEFT JOIN billing.subscription_items i ON i.subscription_id = s.id
     ORDER BY e.id, i.provider_item_id
   )sql",
-                                                  {env, db::Param::TextArray(entity_ids)}));
+                                                  {env, db::Param::UuidArray(entity_ids)}));
   LoadedBatch batch;
   // The join gives a row also where no entity was found.
   batch.catalog_revision = rows[0].Int(0);

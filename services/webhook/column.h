@@ -36,6 +36,14 @@ db::Param Column(const std::vector<const Row*>& rows, Value value) {
   }
 }
 
+// $n::uuid[]; `value` gives a text, or an optional one.
+template <typename Row, typename Value>
+db::Param UuidColumn(const std::vector<const Row*>& rows, Value value) {
+  std::vector<std::decay_t<std::invoke_result_t<Value, const Row&>>> column;
+  for (const Row* row : rows) column.push_back(std::invoke(value, *row));
+  return db::Param::UuidArray(column);
+}
+
 // Of the column pair that every row's version is stored in.
 template <typename Row>
 std::optional<absl::Time> VersionTime(const Row& row) {

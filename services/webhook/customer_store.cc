@@ -21,7 +21,7 @@ void QueueCustomerRows(db::Tx& tx, std::string_view provider, const Ids& entity_
     WHERE c.entity_id = ANY ($2::uuid[]) AND c.provider = $1 AND c.provider_customer_id = ANY ($3::text[])
     ORDER BY c.id
   )sql",
-           {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
+           {provider, Param::UuidArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
              for (int i = 0; i < rows.size(); ++i) {
                const db::Row r = rows[i];
                Keep(CustomerRow{r.Text(0), r.Text(1), r.Text(2), r.OptText(3), r.OptTime(4), {r.Time(5), r.Text(6)}},
@@ -41,7 +41,7 @@ void QueuePaymentMethods(db::Tx& tx, std::string_view provider, const Ids& entit
     WHERE m.entity_id = ANY ($2::uuid[]) AND m.provider = $1 AND m.provider_payment_method_id = ANY ($3::text[])
     ORDER BY m.id
   )sql",
-           {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
+           {provider, Param::UuidArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
              for (int i = 0; i < rows.size(); ++i) {
                const db::Row r = rows[i];
                Keep(PaymentMethodRow{r.Text(0),
@@ -79,7 +79,7 @@ absl::Status UpsertCustomers(db::Tx& tx, std::string_view env, std::string_view 
         updated_at = billing.now()
     WHERE c.id = EXCLUDED.id AND c.entity_id = EXCLUDED.entity_id
   )sql",
-           {env, provider, Column(rows, &CustomerRow::id), Column(rows, &CustomerRow::entity_id),
+           {env, provider, UuidColumn(rows, &CustomerRow::id), UuidColumn(rows, &CustomerRow::entity_id),
             Column(rows, &CustomerRow::provider_customer_id), Column(rows, &CustomerRow::default_payment_method_id),
             Column(rows, &CustomerRow::deleted_at), Column(rows, VersionTime<CustomerRow>),
             Column(rows, VersionEvent<CustomerRow>)},
@@ -125,7 +125,7 @@ absl::Status UpsertPaymentMethods(db::Tx& tx, std::string_view env, std::string_
         provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
     WHERE m.id = EXCLUDED.id AND m.entity_id = EXCLUDED.entity_id
   )sql",
-           {env, provider, Column(rows, &PaymentMethodRow::id), Column(rows, &PaymentMethodRow::entity_id),
+           {env, provider, UuidColumn(rows, &PaymentMethodRow::id), UuidColumn(rows, &PaymentMethodRow::entity_id),
             Column(rows, &PaymentMethodRow::provider_payment_method_id),
             Column(rows, &PaymentMethodRow::provider_customer_id), Column(rows, &PaymentMethodRow::type),
             Column(rows, &PaymentMethodRow::brand), Column(rows, &PaymentMethodRow::last4),

@@ -54,7 +54,7 @@ void ClaimKeys(db::Tx& tx, std::string_view provider, std::vector<EventKey> keys
     ON CONFLICT (provider, provider_event_id) DO NOTHING
     RETURNING provider_event_id, received_at
   )sql",
-           {provider, Param::TextArray(event_ids), Param::TextArray(ids)}, [&fresh](const db::Result& rows) {
+           {provider, Param::TextArray(event_ids), Param::UuidArray(ids)}, [&fresh](const db::Result& rows) {
              for (int i = 0; i < rows.size(); ++i) fresh.emplace(rows[i].Text(0), rows[i].Time(1));
              return absl::OkStatus();
            });
@@ -121,10 +121,10 @@ void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
             provider_customer_id, entity_id, status, status_reason, attempts, delay_us, waits_for, payload)
     CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
   )sql",
-           {env, provider, Param::TextArray(id), Param::TimeArray(received), Param::TextArray(event_id),
+           {env, provider, Param::UuidArray(id), Param::TimeArray(received), Param::TextArray(event_id),
             Param::TextArray(type), Param::TextArray(api_version), Param::BoolArray(livemode),
             Param::TimeArray(created), Param::TextArray(object_id), Param::TextArray(customer),
-            Param::TextArray(entity), Param::TextArray(status), Param::TextArray(reason), Param::IntArray(attempts),
+            Param::UuidArray(entity), Param::TextArray(status), Param::TextArray(reason), Param::IntArray(attempts),
             Param::IntArray(delay_us), Param::TextArray(waits_for), Param::BytesArray(payload)});
 }
 

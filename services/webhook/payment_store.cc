@@ -24,7 +24,7 @@ void QueuePaymentRows(db::Tx& tx, std::string_view provider, const Ids& entity_i
     WHERE p.entity_id = ANY ($2::uuid[]) AND p.provider = $1 AND p.provider_payment_id = ANY ($3::text[])
     ORDER BY p.id
   )sql",
-      {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
+      {provider, Param::UuidArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
         for (int i = 0; i < rows.size(); ++i) {
           const db::Row r = rows[i];
           PaymentRow row;
@@ -63,7 +63,7 @@ void QueueRefunds(db::Tx& tx, std::string_view provider, const Ids& entity_ids, 
     WHERE r.entity_id = ANY ($2::uuid[]) AND r.provider = $1 AND r.provider_refund_id = ANY ($3::text[])
     ORDER BY r.id
   )sql",
-           {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
+           {provider, Param::UuidArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
              for (int i = 0; i < rows.size(); ++i) {
                const db::Row r = rows[i];
                Keep(RefundRow{r.Text(0),
@@ -91,7 +91,7 @@ void QueueDisputes(db::Tx& tx, std::string_view provider, const Ids& entity_ids,
     WHERE d.entity_id = ANY ($2::uuid[]) AND d.provider = $1 AND d.provider_dispute_id = ANY ($3::text[])
     ORDER BY d.id
   )sql",
-           {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
+           {provider, Param::UuidArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
              for (int i = 0; i < rows.size(); ++i) {
                const db::Row r = rows[i];
                Keep(DisputeRow{r.Text(0),
@@ -120,7 +120,7 @@ void QueueCreditNotes(db::Tx& tx, std::string_view provider, const Ids& entity_i
     WHERE n.entity_id = ANY ($2::uuid[]) AND n.provider = $1 AND n.provider_credit_note_id = ANY ($3::text[])
     ORDER BY n.id
   )sql",
-           {provider, Param::TextArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
+           {provider, Param::UuidArray(entity_ids), Param::TextArray(touched)}, [&states](const db::Result& rows) {
              for (int i = 0; i < rows.size(); ++i) {
                const db::Row r = rows[i];
                Keep(CreditNoteRow{r.Text(0),
@@ -184,8 +184,8 @@ absl::Status UpsertPayments(db::Tx& tx, std::string_view env, std::string_view p
   )sql",
            {env,
             provider,
-            Column(rows, &PaymentRow::id),
-            Column(rows, &PaymentRow::entity_id),
+            UuidColumn(rows, &PaymentRow::id),
+            UuidColumn(rows, &PaymentRow::entity_id),
             Column(rows, &PaymentRow::provider_payment_id),
             Column(rows, &PaymentRow::provider_customer_id),
             Column(rows, &PaymentRow::provider_invoice_id),
@@ -235,7 +235,7 @@ absl::Status UpsertRefunds(db::Tx& tx, std::string_view env, std::string_view pr
         provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
     WHERE r.id = EXCLUDED.id AND r.entity_id = EXCLUDED.entity_id
   )sql",
-           {env, provider, Column(rows, &RefundRow::id), Column(rows, &RefundRow::entity_id),
+           {env, provider, UuidColumn(rows, &RefundRow::id), UuidColumn(rows, &RefundRow::entity_id),
             Column(rows, &RefundRow::provider_refund_id), Column(rows, &RefundRow::provider_payment_id),
             Column(rows, [](const RefundRow& r) { return NameOf(r.status); }), Column(rows, &RefundRow::currency),
             Column(rows, &RefundRow::amount_minor), Column(rows, &RefundRow::failure_code),
@@ -266,7 +266,7 @@ absl::Status UpsertDisputes(db::Tx& tx, std::string_view env, std::string_view p
         provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
     WHERE d.id = EXCLUDED.id AND d.entity_id = EXCLUDED.entity_id
   )sql",
-           {env, provider, Column(rows, &DisputeRow::id), Column(rows, &DisputeRow::entity_id),
+           {env, provider, UuidColumn(rows, &DisputeRow::id), UuidColumn(rows, &DisputeRow::entity_id),
             Column(rows, &DisputeRow::provider_dispute_id), Column(rows, &DisputeRow::provider_payment_id),
             Column(rows, [](const DisputeRow& r) { return NameOf(r.status); }), Column(rows, &DisputeRow::currency),
             Column(rows, &DisputeRow::amount_minor), Column(rows, &DisputeRow::cause),
@@ -299,7 +299,7 @@ absl::Status UpsertCreditNotes(db::Tx& tx, std::string_view env, std::string_vie
         updated_at = billing.now()
     WHERE n.id = EXCLUDED.id AND n.entity_id = EXCLUDED.entity_id
   )sql",
-           {env, provider, Column(rows, &CreditNoteRow::id), Column(rows, &CreditNoteRow::entity_id),
+           {env, provider, UuidColumn(rows, &CreditNoteRow::id), UuidColumn(rows, &CreditNoteRow::entity_id),
             Column(rows, &CreditNoteRow::provider_credit_note_id), Column(rows, &CreditNoteRow::provider_invoice_id),
             Column(rows, &CreditNoteRow::number), Column(rows, [](const CreditNoteRow& r) { return NameOf(r.status); }),
             Column(rows, &CreditNoteRow::currency), Column(rows, &CreditNoteRow::total_minor),

@@ -1,7 +1,7 @@
 #include "services/webhook/projection_read_store.h"
 
 #include <cstdlib>
-#include <unordered_map>
+#include <utility>
 
 #include "common/status/status.h"
 #include "services/webhook/customer_store.h"
@@ -21,7 +21,6 @@ SessionStatus ReadSessionStatus(std::string_view stored) {
 using States = std::map<std::string, EntityState>;
 absl::Status TakeSessions(const db::Result& rows, States& states);
 absl::Status TakeSubscriptions(const db::Result& rows, States& states);
-absl::Status TakeItems(const db::Result& rows, States& states);
 absl::Status TakeInvoices(const db::Result& rows, States& states);
 
 void QueueSessions(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
@@ -36,7 +35,7 @@ void QueueSessions(db::Tx& tx, std::string_view provider, const std::vector<std:
            OR s.status IN ('open', 'completed_pending_subscription', 'recovery_verification_pending'))
     ORDER BY s.id
   )sql",
-           {provider, Param::TextArray(entity_ids), Param::TextArray(touched.sessions),
+           {provider, Param::UuidArray(entity_ids), Param::TextArray(touched.sessions),
             Param::TextArray(touched.operations)},
            [&states](const db::Result& rows) { return TakeSessions(rows, states); });
 }
@@ -67,14 +66,17 @@ absl::Status TakeSessions(const db::Result& rows, std::map<std::string, EntitySt
   return absl::OkStatus();
 }
 
-// Those that a session waits for too, though they have ended already.
+// With their items, a row each. Those that a session waits for too, though they have ended already.
 void QueueSubscriptions(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
                         const EvidenceQuery& touched, std::map<std::string, EntityState>& states) {
+  // "C": the order that the rules sort items in.
   tx.Queue(R"sql(
     SELECT s.id, s.entity_id, s.provider_subscription_id, s.provider_customer_id, s.operation_key, s.status, s.is_current,
            s.cancel_at_period_end, s.collection_paused, s.cancel_at, s.canceled_at, s.ended_at, s.trial_start, s.trial_end,
-           s.provider_subscription_created_at, s.latest_invoice_id, s.provider_updated_at, s.provider_event_id
+           s.provider_subscription_created_at, s.latest_invoice_id, s.provider_updated_at, s.provider_event_id,
+           i.id, i.provider_item_id, i.provider_price_id, i.quantity, i.current_period_start, i.current_period_end
     FROM billing.subscriptions s
+    LEFT JOIN billing.subscription_items i ON i.subscription_id = s.id
     WHERE s.entity_id = ANY ($2::uuid[]) AND s.provider = $1
       AND (s.status NOT IN ('canceled', 'incomplete_expired') OR s.provider_subscription_id = ANY ($3::text[])
            OR s.provider_subscription_id IN (
@@ -83,69 +85,47 @@ void QueueSubscriptions(db::Tx& tx, std::string_view provider, const std::vector
              WHERE c.entity_id = ANY ($2::uuid[]) AND c.provider = $1
                AND (c.provider_session_id = ANY ($4::text[]) OR c.operation_key = ANY ($5::text[])
                     OR c.status IN ('open', 'completed_pending_subscription', 'recovery_verification_pending'))))
-    ORDER BY s.id
+    ORDER BY s.id, i.provider_item_id COLLATE "C"
   )sql",
-           {provider, Param::TextArray(entity_ids), Param::TextArray(touched.subscriptions),
+           {provider, Param::UuidArray(entity_ids), Param::TextArray(touched.subscriptions),
             Param::TextArray(touched.sessions), Param::TextArray(touched.operations)},
            [&states](const db::Result& rows) { return TakeSubscriptions(rows, states); });
 }
 
-absl::Status TakeSubscriptions(const db::Result& rows, std::map<std::string, EntityState>& states) {
-  for (int i = 0; i < rows.size(); ++i) {
-    const db::Row r = rows[i];
+SubscriptionRow ReadSubscription(const db::Row& r) {
+  SubscriptionRow row;
+  row.id = r.Text(0);
+  row.entity_id = r.Text(1);
+  row.provider_subscription_id = r.Text(2);
+  row.provider_customer_id = r.Text(3);
+  row.operation_key = r.OptText(4);
+  row.status = SubscriptionStatusFromName(r.View(5));
+  row.is_current = r.Bool(6);
+  row.cancel_at_period_end = r.Bool(7);
+  row.collection_paused = r.Bool(8);
+  row.cancel_at = r.OptTime(9);
+  row.canceled_at = r.OptTime(10);
+  row.ended_at = r.OptTime(11);
+  row.trial_start = r.OptTime(12);
+  row.trial_end = r.OptTime(13);
+  row.provider_created_at = r.Time(14);
+  row.latest_invoice_id = r.OptText(15);
+  row.version = {r.Time(16), r.Text(17)};
+  return row;
+}
+
+absl::Status TakeSubscriptions(const db::Result& rows, States& states) {
+  for (int i = 0; i < rows.size();) {
     Tracked<SubscriptionRow> tracked;
     SubscriptionRow& row = tracked.row;
-    row.id = r.Text(0);
-    row.entity_id = r.Text(1);
-    row.provider_subscription_id = r.Text(2);
-    row.provider_customer_id = r.Text(3);
-    row.operation_key = r.OptText(4);
-    row.status = SubscriptionStatusFromName(r.View(5));
-    row.is_current = r.Bool(6);
-    row.cancel_at_period_end = r.Bool(7);
-    row.collection_paused = r.Bool(8);
-    row.cancel_at = r.OptTime(9);
-    row.canceled_at = r.OptTime(10);
-    row.ended_at = r.OptTime(11);
-    row.trial_start = r.OptTime(12);
-    row.trial_end = r.OptTime(13);
-    row.provider_created_at = r.Time(14);
-    row.latest_invoice_id = r.OptText(15);
-    row.version = {r.Time(16), r.Text(17)};
+    row = ReadSubscription(rows[i]);
+    for (; i < rows.size() && rows[i].View(0) == row.id; ++i) {
+      const db::Row r = rows[i];
+      if (r.IsNull(18)) continue;  // it has no items
+      row.items.push_back({r.Text(18), r.Text(19), r.Text(20), r.OptInt(21), r.OptTime(22), r.OptTime(23)});
+    }
+    tracked.stored = row;
     states[row.entity_id].subscriptions.push_back(std::move(tracked));
-  }
-  return absl::OkStatus();
-}
-
-// The items of all loaded subscriptions; then these are as stored.
-void QueueItems(db::Tx& tx, std::string_view provider, const std::vector<std::string>& entity_ids,
-                std::map<std::string, EntityState>& states) {
-  // "C": the order that the rules sort in.
-  tx.Queue(R"sql(
-    SELECT i.subscription_id, i.id, i.provider_item_id, i.provider_price_id, i.quantity, i.current_period_start,
-           i.current_period_end
-    FROM billing.subscriptions s
-    JOIN billing.subscription_items i ON i.subscription_id = s.id
-    WHERE s.entity_id = ANY ($2::uuid[]) AND s.provider = $1
-    ORDER BY i.provider_item_id COLLATE "C"
-  )sql",
-           {provider, Param::TextArray(entity_ids)},
-           [&states](const db::Result& rows) { return TakeItems(rows, states); });
-}
-
-absl::Status TakeItems(const db::Result& rows, std::map<std::string, EntityState>& states) {
-  std::unordered_map<std::string_view, SubscriptionRow*> by_id;
-  for (auto& [entity_id, state] : states) {
-    for (auto& tracked : state.subscriptions) by_id[tracked.row.id] = &tracked.row;
-  }
-  for (int i = 0; i < rows.size(); ++i) {
-    const db::Row r = rows[i];
-    const auto at = by_id.find(r.View(0));
-    if (at == by_id.end()) continue;  // of one that ended long ago
-    at->second->items.push_back({r.Text(1), r.Text(2), r.Text(3), r.OptInt(4), r.OptTime(5), r.OptTime(6)});
-  }
-  for (auto& [entity_id, state] : states) {
-    for (auto& tracked : state.subscriptions) tracked.stored = tracked.row;
   }
   return absl::OkStatus();
 }
@@ -161,7 +141,7 @@ void QueueInvoices(db::Tx& tx, std::string_view provider, const std::vector<std:
     WHERE i.entity_id = ANY ($2::uuid[]) AND i.provider = $1 AND i.provider_invoice_id = ANY ($3::text[])
     ORDER BY i.id
   )sql",
-           {provider, Param::TextArray(entity_ids), Param::TextArray(touched)},
+           {provider, Param::UuidArray(entity_ids), Param::TextArray(touched)},
            [&states](const db::Result& rows) { return TakeInvoices(rows, states); });
 }
 
@@ -210,7 +190,7 @@ void LockObjects(db::Tx& tx, std::string_view provider, const std::vector<std::s
 void LockEntities(db::Tx& tx, const std::vector<std::string>& entity_ids) {
   if (entity_ids.empty()) return;
   tx.Queue("SELECT e.id FROM billing.entities e WHERE e.id = ANY ($1::uuid[]) ORDER BY e.id FOR NO KEY UPDATE",
-           {Param::TextArray(entity_ids)});
+           {Param::UuidArray(entity_ids)});
 }
 
 absl::StatusOr<std::map<std::string, int64_t>> ReadRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids) {
@@ -218,7 +198,7 @@ absl::StatusOr<std::map<std::string, int64_t>> ReadRevisions(db::Tx& tx, const s
   if (entity_ids.empty()) return revisions;
   ASSIGN_OR_RETURN(const db::Result rows,
                    tx.Exec("SELECT e.id, e.revision FROM billing.entities e WHERE e.id = ANY ($1::uuid[])",
-                           {Param::TextArray(entity_ids)}));
+                           {Param::UuidArray(entity_ids)}));
   for (int i = 0; i < rows.size(); ++i) revisions.emplace(rows[i].Text(0), rows[i].Int(1));
   return revisions;
 }
@@ -232,7 +212,6 @@ absl::StatusOr<std::map<std::string, EntityState>> LoadStates(db::Tx& tx, std::s
   if (!touched.sessions.empty() || !touched.subscriptions.empty()) {
     QueueSessions(tx, provider, entity_ids, touched, states);
     QueueSubscriptions(tx, provider, entity_ids, touched, states);
-    QueueItems(tx, provider, entity_ids, states);
   }
   if (!touched.invoices.empty()) QueueInvoices(tx, provider, entity_ids, touched.invoices, states);
   QueuePayments(tx, provider, entity_ids, touched, states);

@@ -36,7 +36,7 @@ void ClearCurrent(db::Tx& tx, const States& states) {
   if (ids.empty()) return;
   tx.Queue(
       "UPDATE billing.subscriptions SET is_current = false, updated_at = billing.now() WHERE id = ANY ($1::uuid[])",
-      {Param::TextArray(ids)});
+      {Param::UuidArray(ids)});
 }
 
 absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_view provider, const States& states) {
@@ -93,8 +93,8 @@ absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_v
   )sql",
            {env,
             provider,
-            Param::TextArray(id),
-            Param::TextArray(entity),
+            Param::UuidArray(id),
+            Param::UuidArray(entity),
             Param::TextArray(subscription),
             Param::TextArray(customer),
             Param::TextArray(operation),
@@ -142,7 +142,7 @@ absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider,
     }
   });
   if (!gone.empty()) {
-    tx.Queue("DELETE FROM billing.subscription_items WHERE id = ANY ($1::uuid[])", {Param::TextArray(gone)});
+    tx.Queue("DELETE FROM billing.subscription_items WHERE id = ANY ($1::uuid[])", {Param::UuidArray(gone)});
   }
   if (id.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckDistinct(item, "subscription_items_provider_item_key"));
@@ -162,7 +162,7 @@ absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider,
         updated_at = EXCLUDED.updated_at
     WHERE i.id = EXCLUDED.id AND i.subscription_id = EXCLUDED.subscription_id
   )sql",
-      {provider, Param::TextArray(id), Param::TextArray(entity), Param::TextArray(subscription), Param::TextArray(item),
+      {provider, Param::UuidArray(id), Param::UuidArray(entity), Param::UuidArray(subscription), Param::TextArray(item),
        Param::TextArray(price), Param::IntArray(quantity), Param::TimeArray(start), Param::TimeArray(end)},
       [expected = id.size()](const db::Result& done) {
         return ExpectAll(done, expected, "subscription_items_provider_item_key");
@@ -230,8 +230,8 @@ absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view p
   )sql",
            {env,
             provider,
-            Param::TextArray(id),
-            Param::TextArray(entity),
+            Param::UuidArray(id),
+            Param::UuidArray(entity),
             Param::TextArray(invoice),
             Param::TextArray(customer),
             Param::TextArray(subscription),
@@ -274,7 +274,7 @@ void WalkSessions(db::Tx& tx, const std::vector<const TrackedSession*>& updated)
       FROM unnest($1::uuid[], $2::text[], $3::text[]) AS v (id, status, session)
       WHERE s.id = v.id
     )sql",
-             {Param::TextArray(ids), Param::TextArray(statuses), Param::TextArray(sessions)});
+             {Param::UuidArray(ids), Param::TextArray(statuses), Param::TextArray(sessions)});
   }
 }
 
@@ -315,7 +315,7 @@ void UpdateSessions(db::Tx& tx, const std::vector<const TrackedSession*>& change
       AS v (id, status, session, customer, subscription, url, expires_at, late_paid_at, updated, event)
     WHERE s.id = v.id
   )sql",
-      {Param::TextArray(c.id), Param::TextArray(c.status), Param::TextArray(c.session), Param::TextArray(c.customer),
+      {Param::UuidArray(c.id), Param::TextArray(c.status), Param::TextArray(c.session), Param::TextArray(c.customer),
        Param::TextArray(c.subscription), Param::TextArray(c.url), Param::TimeArray(c.expires), Param::TimeArray(c.late),
        Param::TimeArray(c.updated), Param::TextArray(c.event)});
 }
@@ -351,10 +351,10 @@ void InsertSessions(db::Tx& tx, std::string_view env, std::string_view provider,
       AS v (id, status, session, customer, subscription, url, expires_at, late_paid_at, updated, event, entity_id,
             operation_id, operation_key, mode, plan_code, plan_version)
   )sql",
-           {env, provider, Param::TextArray(c.id), Param::TextArray(c.status), Param::TextArray(c.session),
+           {env, provider, Param::UuidArray(c.id), Param::TextArray(c.status), Param::TextArray(c.session),
             Param::TextArray(c.customer), Param::TextArray(c.subscription), Param::TextArray(c.url),
             Param::TimeArray(c.expires), Param::TimeArray(c.late), Param::TimeArray(c.updated),
-            Param::TextArray(c.event), Param::TextArray(entity), Param::TextArray(operation_id),
+            Param::TextArray(c.event), Param::UuidArray(entity), Param::UuidArray(operation_id),
             Param::TextArray(operation_key), Param::TextArray(mode), Param::TextArray(plan), Param::IntArray(version)});
 }
 
@@ -378,8 +378,8 @@ void InsertRemediations(db::Tx& tx, IdGenerator& ids, std::string_view env, std:
     ON CONFLICT (provider, kind, provider_subscription_id) DO NOTHING
     RETURNING entity_id, provider_subscription_id, canonical_subscription_id
   )sql",
-           {env, provider, kCanonicalAlgorithm, Param::TextArray(id), Param::TextArray(entity),
-            Param::TextArray(subscription), Param::TextArray(canonical)},
+           {env, provider, kCanonicalAlgorithm, Param::UuidArray(id), Param::UuidArray(entity),
+            Param::TextArray(subscription), Param::UuidArray(canonical)},
            [&duplicates](const db::Result& rows) {
              for (int i = 0; i < rows.size(); ++i) {
                duplicates.push_back({rows[i].Text(0), rows[i].Text(1), rows[i].Text(2)});
@@ -419,7 +419,7 @@ void BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids, std::
     SELECT b.id, b.revision, clock.now FROM bumped b CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
     RETURNING entity_id, revision
   )sql",
-           {Param::TextArray(entity_ids)}, [&changes](const db::Result& rows) {
+           {Param::UuidArray(entity_ids)}, [&changes](const db::Result& rows) {
              for (int i = 0; i < rows.size(); ++i) changes.push_back({rows[i].Text(0), rows[i].Int(1)});
              return absl::OkStatus();
            });

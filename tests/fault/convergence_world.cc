@@ -102,7 +102,7 @@ void ConvergenceWorld::AddTenants(const std::vector<DeliveryOrder>& orders) {
     INSERT INTO billing.entities (id, env, kind, ref)
     SELECT v.id, 'test', 'workspace', v.ref FROM unnest($1::uuid[], $2::text[]) AS v (id, ref)
   )sql",
-                  {db::Param::TextArray(ids), db::Param::TextArray(refs)});
+                  {db::Param::UuidArray(ids), db::Param::TextArray(refs)});
 }
 
 // Every tenant takes its next steps, in a random order of tenants.

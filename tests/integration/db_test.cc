@@ -255,6 +255,29 @@ TEST_F(DbTest, BinaryValuesAndArraysArriveUnchanged) {
   EXPECT_EQ(*back, bytes + bytes);
 }
 
+TEST_F(DbTest, TextsAndUuidsOfAnArrayArriveUnchanged) {
+  using OptTexts = std::vector<std::optional<std::string>>;
+  const OptTexts texts = {"", std::nullopt, "NULL", "a,b {\"\\}", "Grüße\n"};
+  const OptTexts uuids = {"0190b2f4-89ab-7cde-8f01-23456789abcd", std::nullopt, "00000000-0000-0000-0000-000000000000",
+                          "ffffffff-ffff-ffff-ffff-ffffffffffff", std::nullopt};
+  const auto rows = RunInTransaction(database_.Pool("checkout"), Scope::System("test"), [&](Tx& tx) {
+    return tx.Exec(
+        "SELECT v.t, v.u FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS v (t, u, place) ORDER BY v.place",
+        {db::Param::TextArray(texts), db::Param::UuidArray(uuids)});
+  });
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_EQ(rows->size(), 5);
+  for (int i = 0; i < rows->size(); ++i) {
+    EXPECT_EQ((*rows)[i].OptText(0), texts[static_cast<size_t>(i)]);
+    EXPECT_EQ((*rows)[i].OptText(1), uuids[static_cast<size_t>(i)]);
+  }
+  const auto refused = RunInTransaction(database_.Pool("checkout"), Scope::System("test"), [&](Tx& tx) {
+    return tx.Exec("SELECT unnest($1::uuid[])", {db::Param::UuidArray(std::vector<std::string>{"x"})});
+  });
+  EXPECT_NE(refused.status().message().find("malformed array literal: \"not a UUID: x\""), std::string::npos)
+      << refused.status();
+}
+
 TEST_F(DbTest, TimesAndTruthsOfAnArrayArriveUnchanged) {
   const absl::Time time = absl::FromUnixMicros(1'790'000'000'123'456), early = absl::FromUnixMicros(-1);
   const auto rows = RunInTransaction(database_.Pool("checkout"), Scope::System("test"), [&](Tx& tx) {

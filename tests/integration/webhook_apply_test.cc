@@ -325,6 +325,30 @@ TEST_F(WebhookApplyTest, InvoicesOfBothShapesAreProjected) {
             "in_1 paid sub_1 eur 1900 0 1; in_2 open sub_1 eur 1900 1900 1; in_3 paid - eur 1900 0 1");
 }
 
+TEST_F(WebhookApplyTest, EachSubscriptionKeepsItsOwnItems) {
+  const auto with_items = [](const std::string& id, std::vector<std::string> items) {
+    json subscription = Subscription(id, "cus_1", "active");
+    json data = json::array();
+    for (const std::string& item : items) data.push_back({{"id", item}, {"price", "price_1"}, {"quantity", 1}});
+    subscription["items"]["data"] = data;
+    return subscription;
+  };
+  Deliver(Event("evt_1", "customer.subscription.created", 5, with_items("sub_1", {"si_b", "si_a", "si_c"})));
+  Deliver(Event("evt_2", "customer.subscription.created", 6, with_items("sub_2", {"si_e", "si_d"})));
+  Deliver(Event("evt_3", "customer.subscription.created", 7, with_items("sub_3", {})));
+  const int64_t before = Revision(entity_);
+  // All three are loaded; nothing is new.
+  Deliver(Event("evt_4", "customer.subscription.updated", 8, with_items("sub_1", {"si_b", "si_a", "si_c"})));
+  Deliver(Event("evt_5", "customer.subscription.updated", 9, with_items("sub_3", {})));
+  EXPECT_EQ(Revision(entity_), before);
+  Deliver(Event("evt_6", "customer.subscription.updated", 10, with_items("sub_2", {"si_d"})));
+  EXPECT_EQ(Value(R"sql(
+    SELECT string_agg(s.provider_subscription_id || ':' || i.provider_item_id, ' ' ORDER BY i.provider_item_id)
+    FROM billing.subscription_items i JOIN billing.subscriptions s ON s.id = i.subscription_id
+  )sql"),
+            "sub_1:si_a sub_1:si_b sub_1:si_c sub_2:si_d");
+}
+
 TEST_F(WebhookApplyTest, ItemsThatAreGoneAreDeletedAndThoseThatStayKeepTheirRow) {
   json two = Subscription("sub_1", "cus_1", "active");
   two["items"]["data"].push_back({{"id", "si_extra"}, {"price", "price_extra"}, {"quantity", 1}});
