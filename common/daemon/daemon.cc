@@ -2,9 +2,10 @@
 
 #include <signal.h>
 #include <unistd.h>
-#include <utility>
 
+#include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -40,7 +41,7 @@ http::Response Text(int status, std::string body) {
 
 struct Daemon::Worker {
   std::string name;
-  absl::Duration period;
+  absl::Duration period, rest;
   std::function<bool()> run_once;
   bool woken = false;  // guarded by state_mutex_
   std::thread thread;
@@ -95,10 +96,12 @@ void Daemon::ReplaceDatabaseReadiness(std::function<absl::Status(const absl::Sta
   decide_database_ = std::move(decide);
 }
 
-std::function<void()> Daemon::AddWorker(std::string name, absl::Duration period, std::function<bool()> run_once) {
+std::function<void()> Daemon::AddWorker(std::string name, absl::Duration period, std::function<bool()> run_once,
+                                        absl::Duration rest) {
   auto worker = std::make_unique<Worker>();
   worker->name = std::move(name);
-  worker->period = period;
+  worker->period = std::max(period, rest);
+  worker->rest = rest;
   worker->run_once = std::move(run_once);
   Worker* const raw = worker.get();
   workers_.push_back(std::move(worker));
@@ -158,8 +161,11 @@ void Daemon::StartWorkers() {
       while (true) {
         const bool more = w->run_once();
         std::unique_lock lock(state_mutex_);
-        const auto wait = std::chrono::microseconds(more ? 0 : absl::ToInt64Microseconds(w->period));
-        state_changed_.wait_for(lock, wait, [this, w] { return draining_ || w->woken; });
+        const auto unless_more = [more](absl::Duration wait) {
+          return std::chrono::microseconds(more ? 0 : absl::ToInt64Microseconds(wait));
+        };
+        state_changed_.wait_for(lock, unless_more(w->rest), [this] { return draining_; });
+        state_changed_.wait_for(lock, unless_more(w->period - w->rest), [this, w] { return draining_ || w->woken; });
         if (draining_) return;
         w->woken = false;
       }

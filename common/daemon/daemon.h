@@ -58,8 +58,10 @@ class Daemon {
   // A background loop: run_once is called again and again, `period` apart, from a thread of its own, until draining; it
   // returns true to be called again at once (there is more to do). Each worker also wakes when the daemon drains.
   // Returns a function that wakes it before its period is over: it never blocks, is thread safe, and may be called as
-  // long as the daemon lives. A worker that is busy runs once more.
-  std::function<void()> AddWorker(std::string name, absl::Duration period, std::function<bool()> run_once);
+  // long as the daemon lives. A worker that is busy runs once more. `rest`: woken or not, it isn't called again sooner
+  // after it had nothing more to do, so that what it is woken for gathers meanwhile.
+  std::function<void()> AddWorker(std::string name, absl::Duration period, std::function<bool()> run_once,
+                                  absl::Duration rest = absl::ZeroDuration());
   // Runs on drain, after the servers stopped taking calls and before workers are joined.
   void OnDrain(std::function<void()> fn);
 

@@ -45,7 +45,7 @@ absl::StatusOr<BatchOutcome> EventBatch::RunAsFailed(db::Tx& tx, const std::stri
     work.result.reason = reason;
   }
   SettleAll();
-  RETURN_IF_ERROR(WriteEvents(tx));
+  WriteEvents(tx);
   RETURN_IF_ERROR(tx.Flush());
   return TakeOutcome();
 }
@@ -61,13 +61,12 @@ absl::Status EventBatch::Admit(db::Tx& tx) {
 absl::Status EventBatch::AdmitStored(db::Tx& tx) {
   const bool any = std::any_of(events_.begin(), events_.end(), [](const Incoming& i) { return i.stored.has_value(); });
   if (!any) return absl::OkStatus();
-  ASSIGN_OR_RETURN(now_, tx.Now());
   for (const Incoming& incoming : events_) {
     if (!incoming.stored.has_value()) continue;
-    ASSIGN_OR_RETURN(const bool held, HoldsLease(tx, *incoming.stored));
-    if (!held) return Fail(Reason::FAILURE_REASON_LEASE_LOST, "the lease on the event was lost");
+    LockLeased(tx, *incoming.stored);
     AddWork(incoming, *incoming.stored);
   }
+  ASSIGN_OR_RETURN(now_, tx.Now());
   return absl::OkStatus();
 }
 
@@ -172,24 +171,23 @@ void EventBatch::SettleAll() {
 
 absl::Status EventBatch::WriteAll(db::Tx& tx) {
   RETURN_IF_ERROR(objects_.Write(tx, outcome_.duplicates));
-  RETURN_IF_ERROR(WriteEvents(tx));
+  WriteEvents(tx);
   WakeParked(tx, settings_.env, settings_.provider, objects_.BornIds(), outcome_.has_due);
   RETURN_IF_ERROR(WriteAudit(tx));
   objects_.BumpChanged(tx, outcome_.changes);
   return absl::OkStatus();
 }
 
-absl::Status EventBatch::WriteEvents(db::Tx& tx) {
+void EventBatch::WriteEvents(db::Tx& tx) {
   std::vector<EventRecord> fresh;
   for (const Work& work : work_) {
     if (work.incoming->stored.has_value()) {
-      RETURN_IF_ERROR(FinishEvent(tx, work.record));
+      FinishEvent(tx, work.record);
     } else {
       fresh.push_back(work.record);
     }
   }
   InsertEvents(tx, settings_.env, settings_.provider, fresh);
-  return absl::OkStatus();
 }
 
 absl::Status EventBatch::WriteAudit(db::Tx& tx) {

@@ -90,7 +90,7 @@ class EventBatch {
   void SettleAll();
   std::optional<absl::Duration> ParkedDelay(const Work& work) const;
   absl::Status WriteAll(db::Tx& tx);
-  absl::Status WriteEvents(db::Tx& tx);
+  void WriteEvents(db::Tx& tx);
   absl::Status WriteAudit(db::Tx& tx);
   BatchOutcome TakeOutcome();
 

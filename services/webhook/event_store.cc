@@ -20,6 +20,8 @@ std::optional<std::string> Joined(const std::vector<std::string>& ids) {
   return ids.empty() ? std::nullopt : std::optional(absl::StrJoin(ids, "\x1f"));
 }
 
+absl::Status LeaseLost() { return Fail(Reason::FAILURE_REASON_LEASE_LOST, "the lease on the event was lost"); }
+
 std::vector<LeasedEvent> ReadLeased(const db::Result& rows) {
   std::vector<LeasedEvent> leased;
   for (int i = 0; i < rows.size(); ++i) {
@@ -128,19 +130,18 @@ void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
             Param::IntArray(delay_us), Param::TextArray(waits_for), Param::BytesArray(payload)});
 }
 
-absl::StatusOr<bool> HoldsLease(db::Tx& tx, const StoredRef& ref) {
-  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+void LockLeased(db::Tx& tx, const StoredRef& ref) {
+  tx.Queue(R"sql(
     SELECT 1 FROM billing.webhook_events e
     WHERE e.id = $1 AND e.received_at = $2 AND e.lease_version = $3 AND e.lease_owner IS NOT NULL
     FOR UPDATE
   )sql",
-                                                  {ref.id, ref.received_at, ref.lease_version}));
-  return !rows.empty();
+           {ref.id, ref.received_at, ref.lease_version},
+           [](const db::Result& rows) { return rows.empty() ? LeaseLost() : absl::OkStatus(); });
 }
 
-absl::Status FinishEvent(db::Tx& tx, const EventRecord& record) {
-  ASSIGN_OR_RETURN(const db::Result done,
-                   tx.Exec(R"sql(
+void FinishEvent(db::Tx& tx, const EventRecord& record) {
+  tx.Queue(R"sql(
     UPDATE billing.webhook_events
     SET status = $4, status_reason = $5, entity_id = coalesce($6::uuid, entity_id), attempts = $7,
         run_after = billing.now() + $8::bigint * interval '1 microsecond', waits_for = string_to_array($9, chr(31)),
@@ -149,11 +150,10 @@ absl::Status FinishEvent(db::Tx& tx, const EventRecord& record) {
         lease_owner = NULL, lease_until = NULL
     WHERE id = $1 AND received_at = $2 AND lease_version = $3 AND lease_owner IS NOT NULL
   )sql",
-                           {record.ref.id, record.ref.received_at, record.ref.lease_version, NameOf(record.disposition),
-                            record.reason.empty() ? Param(std::nullopt) : Param(record.reason), record.entity_id,
-                            record.attempts, Micros(record.run_after_delay), Joined(record.waits_for)}));
-  if (done.affected() == 1) return absl::OkStatus();
-  return Fail(Reason::FAILURE_REASON_LEASE_LOST, "the lease on the event was lost");
+           {record.ref.id, record.ref.received_at, record.ref.lease_version, NameOf(record.disposition),
+            record.reason.empty() ? Param(std::nullopt) : Param(record.reason), record.entity_id, record.attempts,
+            Micros(record.run_after_delay), Joined(record.waits_for)},
+           [](const db::Result& done) { return done.affected() == 1 ? absl::OkStatus() : LeaseLost(); });
 }
 
 absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& backoff) {
@@ -165,8 +165,7 @@ absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& 
   )sql",
                                                   {ref.id, ref.received_at, ref.lease_version,
                                                    Param::Interval(backoff.base), Param::Interval(backoff.max)}));
-  if (done.affected() == 1) return absl::OkStatus();
-  return Fail(Reason::FAILURE_REASON_LEASE_LOST, "the lease on the event was lost");
+  return done.affected() == 1 ? absl::OkStatus() : LeaseLost();
 }
 
 absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view env, std::string_view provider,
@@ -276,8 +275,7 @@ void WakeParked(db::Tx& tx, std::string_view env, std::string_view provider, con
     FROM waiting
     WHERE e.id = waiting.id AND e.received_at = waiting.received_at
   )sql",
-           {env, provider, Param::TextArray(object_ids)},
-           [&has_due](const db::Result& woken) {
+           {env, provider, Param::TextArray(object_ids)}, [&has_due](const db::Result& woken) {
              has_due = has_due || woken.affected() > 0;
              return absl::OkStatus();
            });

@@ -66,10 +66,10 @@ absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(
 // Queued: done with the next statement that is run, or before the commit.
 void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider, const std::vector<EventRecord>& records);
 
-// Locks the row of a leased event. False when the lease was lost: then nothing may be written.
-absl::StatusOr<bool> HoldsLease(db::Tx& tx, const StoredRef& ref);
-// Writes what became of it and ends the lease. LEASE_LOST, and nothing written, if it was lost meanwhile.
-absl::Status FinishEvent(db::Tx& tx, const EventRecord& record);
+// Locks the row of a leased event. Queued: the transaction fails with LEASE_LOST if the lease was lost.
+void LockLeased(db::Tx& tx, const StoredRef& ref);
+// Writes what became of it and ends the lease. Queued: the transaction fails with LEASE_LOST if it was lost meanwhile.
+void FinishEvent(db::Tx& tx, const EventRecord& record);
 
 // Ends the lease of a pending event and puts it off: for as long as it has waited already, between the backoff's
 // bounds. LEASE_LOST, and nothing written, if it was lost meanwhile.

@@ -1,6 +1,7 @@
 #include "services/webhook/event_worker.h"
 
 #include <iterator>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/fault/fault_point.h"
@@ -33,15 +34,28 @@ absl::StatusOr<std::vector<LeasedEvent>> EventWorker::LeaseSome() {
       });
 }
 
-absl::StatusOr<EventResult> EventWorker::TakeUp(LeasedEvent& leased, absl::Duration deadline_monotonic) {
-  Incoming incoming;
-  incoming.stored = leased.ref;
-  incoming.trace = telemetry::CallScope::Current();
-  incoming.payload = std::move(leased.payload);
-  auto event = deps_.source.Read(incoming.payload);
+EventWorker::TakenUp EventWorker::Open(LeasedEvent& leased) const {
+  TakenUp taken;
+  taken.incoming.stored = leased.ref;
+  // Its delivery's ids are not stored: taking it up is a request of its own.
+  taken.incoming.trace = telemetry::ContinueTrace("", "");
+  taken.incoming.payload = std::move(leased.payload);
+  auto event = deps_.source.Read(taken.incoming.payload);
+  taken.readable = event.ok();
+  if (taken.readable) taken.incoming.event = *std::move(event);
+  return taken;
+}
+
+// Not what has failed or waited in vain before, nor what the provider is asked for first.
+bool EventWorker::MayGoTogether(const TakenUp& taken) const {
+  return taken.readable && taken.incoming.stored->attempts == 0 && !deps_.suspects.Has(taken.incoming.event) &&
+         Route(taken.incoming.event, options_.livemode).reason != kNeedsFetch;
+}
+
+absl::StatusOr<EventResult> EventWorker::TakeUpAlone(TakenUp& taken, absl::Duration deadline_monotonic) {
+  Incoming& incoming = taken.incoming;
   // It was read when it came: a payload that can't be any more was scrubbed, or the reader has changed.
-  if (!event.ok()) return deps_.service.StoreAsFailed(incoming, kPayloadUnreadable);
-  incoming.event = *std::move(event);
+  if (!taken.readable) return deps_.service.StoreAsFailed(incoming, kPayloadUnreadable);
   const Routed routed = Route(incoming.event, options_.livemode);
   if (routed.reason == kNeedsFetch) {
     Fetch fetch = deps_.fetcher.FetchObject(routed.kind, *incoming.event.object_id, deadline_monotonic);
@@ -50,10 +64,10 @@ absl::StatusOr<EventResult> EventWorker::TakeUp(LeasedEvent& leased, absl::Durat
     if (fetch.outcome == Fetch::Outcome::kBroken) return deps_.service.StoreAsFailed(incoming, fetch.why);
     incoming.fetched = std::move(fetch.fetched);
   }
-  return ApplyOrFail(incoming);
+  return ApplyAlone(incoming);
 }
 
-absl::StatusOr<EventResult> EventWorker::ApplyOrFail(const Incoming& incoming) {
+absl::StatusOr<EventResult> EventWorker::ApplyAlone(const Incoming& incoming) {
   auto result = deps_.service.Apply({incoming})[0];
   // An error that nobody classified comes again each time: it costs an attempt, so that it ends in the dead letters.
   if (!result.ok() && ReasonOf(result.status()) == Reason::FAILURE_REASON_UNSPECIFIED) {
@@ -75,6 +89,44 @@ absl::StatusOr<EventResult> EventWorker::Defer(const Incoming& incoming, const s
   return result;
 }
 
+// In one transaction. What went wrong with it may be any one's fault: then each is tried alone, but those that are
+// known to wait for a lock.
+bool EventWorker::ApplyTogether(const std::vector<Incoming>& events) {
+  if (events.empty()) return true;
+  const auto results = deps_.service.Apply(events);
+  bool go_on = true;
+  for (size_t i = 0; i < events.size(); ++i) {
+    const telemetry::CallScope scope(events[i].trace);
+    if (results[i].ok() || IsLocked(results[i].status(), events[i])) {
+      go_on = Settle(events[i], results[i]) && go_on;
+    } else if (go_on) {  // else it's a fault of ours, which the next would meet too
+      go_on = Settle(events[i], ApplyAlone(events[i]));
+    }
+  }
+  return go_on;
+}
+
+// It was tried, or another one about the same was.
+bool EventWorker::IsLocked(const absl::Status& status, const Incoming& incoming) const {
+  return ReasonOf(status) == Reason::FAILURE_REASON_TRANSACTION_CONFLICT && deps_.suspects.Has(incoming.event);
+}
+
+// Whether the pass goes on. A fault of ours: the event keeps its attempts, and is due again when the lease ends. A lock
+// that somebody holds, or a lost lease, concerns this event only; other faults would meet the next event too.
+bool EventWorker::Settle(const Incoming& incoming, const absl::StatusOr<EventResult>& result) const {
+  const StoredRef& ref = *incoming.stored;
+  if (result.ok()) {
+    if (result->disposition == Disposition::kProcessed) ObserveLag(deps_.clock.Now() - ref.received_at);
+    return true;
+  }
+  if (ReasonOf(result.status()) == Reason::FAILURE_REASON_LEASE_LOST) {
+    telemetry::Guardrail(kFencingConflict, {{"event_row", ref.id}});
+    return true;
+  }
+  telemetry::Warn("event not applied", {{"event_row", ref.id}, {"error", std::string(result.status().message())}});
+  return ReasonOf(result.status()) == Reason::FAILURE_REASON_TRANSACTION_CONFLICT;
+}
+
 bool EventWorker::RunOnce() {
   // All of a pass ends within half the lease: who wakes up later writes nothing.
   const absl::Duration deadline = deps_.clock.Monotonic() + lease::WritingTime(options_.lease);
@@ -83,25 +135,22 @@ bool EventWorker::RunOnce() {
     telemetry::Warn("no events leased", {{"error", std::string(leased.status().message())}});
     return false;
   }
+  std::vector<Incoming> together;
+  std::vector<TakenUp> alone;
   for (LeasedEvent& event : *leased) {
     FAULT_POINT("webhook.after_lease_before_apply");
-    // Its delivery's ids are not stored: taking it up is a request of its own.
-    const telemetry::CallScope scope(telemetry::ContinueTrace("", ""));
-    const absl::Time received_at = event.ref.received_at;
-    const auto result = TakeUp(event, deadline);
-    if (result.ok()) {
-      if (result->disposition == Disposition::kProcessed) ObserveLag(deps_.clock.Now() - received_at);
-      continue;
+    TakenUp taken = Open(event);
+    if (MayGoTogether(taken)) {
+      together.push_back(std::move(taken.incoming));
+    } else {
+      alone.push_back(std::move(taken));
     }
-    if (ReasonOf(result.status()) == Reason::FAILURE_REASON_LEASE_LOST) {
-      telemetry::Guardrail(kFencingConflict, {{"event_row", event.ref.id}});
-      continue;
-    }
-    // A fault of ours: the event keeps its attempts, and is due again when the lease ends. A lock that somebody holds
-    // concerns this event's entity only; other faults would meet the next event too.
-    telemetry::Warn("event not applied",
-                    {{"event_row", event.ref.id}, {"error", std::string(result.status().message())}});
-    if (ReasonOf(result.status()) != Reason::FAILURE_REASON_TRANSACTION_CONFLICT) return false;
+  }
+  // Those that wait for nobody come first.
+  if (!ApplyTogether(together)) return false;
+  for (TakenUp& taken : alone) {
+    const telemetry::CallScope scope(taken.incoming.trace);
+    if (!Settle(taken.incoming, TakeUpAlone(taken, deadline))) return false;
   }
   return static_cast<int>(leased->size()) == options_.max_events;
 }

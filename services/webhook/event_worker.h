@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/db/pool.h"
@@ -16,10 +17,13 @@ namespace billmesh::webhook {
 
 class EventWorker {
  public:
+  // Between two passes that are woken: each is two commits at least, however few events it finds.
+  static constexpr absl::Duration kRest = absl::Milliseconds(20);
   struct Deps {
     db::Pool& pool;
     Clock& clock;
     WebhookService& service;
+    Suspects& suspects;
     const provider::EventSource& source;
     const EventFetcher& fetcher;
   };
@@ -43,9 +47,19 @@ class EventWorker {
 
  private:
   absl::StatusOr<std::vector<LeasedEvent>> LeaseSome();
-  absl::StatusOr<EventResult> TakeUp(LeasedEvent& leased, absl::Duration deadline_monotonic);
-  absl::StatusOr<EventResult> ApplyOrFail(const Incoming& incoming);
+  // A leased event on its way; `readable`: incoming.event is set.
+  struct TakenUp {
+    Incoming incoming;
+    bool readable = false;
+  };
+  TakenUp Open(LeasedEvent& leased) const;
+  bool MayGoTogether(const TakenUp& taken) const;
+  bool ApplyTogether(const std::vector<Incoming>& events);
+  bool IsLocked(const absl::Status& status, const Incoming& incoming) const;
+  absl::StatusOr<EventResult> TakeUpAlone(TakenUp& taken, absl::Duration deadline_monotonic);
+  absl::StatusOr<EventResult> ApplyAlone(const Incoming& incoming);
   absl::StatusOr<EventResult> Defer(const Incoming& incoming, const std::string& why);
+  bool Settle(const Incoming& incoming, const absl::StatusOr<EventResult>& result) const;
 
   const Deps deps_;
   const Options options_;

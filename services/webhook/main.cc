@@ -56,9 +56,13 @@ int Run(const config::Config& config) {
       settings.batcher, daemon.clock(),
       [&service](const std::vector<webhook::Incoming>& events) { return service.Apply(events); },
       [&suspects](const provider::Event& event) { return suspects.Has(event); });
-  webhook::EventWorker worker(
-      {.pool = daemon.pool(), .clock = daemon.clock(), .service = service, .source = source, .fetcher = fetcher},
-      settings.worker);
+  webhook::EventWorker worker({.pool = daemon.pool(),
+                               .clock = daemon.clock(),
+                               .service = service,
+                               .suspects = suspects,
+                               .source = source,
+                               .fetcher = fetcher},
+                              settings.worker);
   webhook::WebhookServer server(
       {.calls = daemon.calls(), .clock = daemon.clock(), .source = source, .batcher = batcher});
   webhook::EventAdmin admin({.pool = daemon.pool(), .ids = daemon.ids(), .service = service, .source = source},
@@ -72,7 +76,8 @@ int Run(const config::Config& config) {
   telemetry::SetGaugeCallback("billmesh_webhook_suspects",
                               "Customers and objects whose events run alone: the database refused some of them", {},
                               [&suspects] { return static_cast<double>(suspects.size()); });
-  notifier.OnWake(daemon.AddWorker("events", settings.worker_period, [&worker] { return worker.RunOnce(); }));
+  notifier.OnWake(daemon.AddWorker(
+      "events", settings.worker_period, [&worker] { return worker.RunOnce(); }, webhook::EventWorker::kRest));
   const auto every_period = [](auto run) { return [run] { return run(), false; }; };
   daemon.AddWorker("event-stats", kStatsPeriod, every_period([&worker] { worker.ReportStats(); }));
   daemon.AddWorker("partitions", kPartitionsPeriod, every_period([&worker] { worker.KeepPartitions(); }));
@@ -91,6 +96,5 @@ int main(int argc, char** argv) {
     std::fprintf(parsed.exit_code == 0 ? stdout : stderr, "%s\n", parsed.message.c_str());
     return parsed.exit_code;
   }
-  if (parsed.config->check_only()) return 0;
-  return Run(*parsed.config);
+  return parsed.config->check_only() ? 0 : Run(*parsed.config);
 }

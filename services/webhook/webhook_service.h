@@ -26,10 +26,11 @@ class WebhookService {
   WebhookService(const Deps& deps, BatchSettings settings) : deps_(deps), settings_(std::move(settings)) {}
 
   // Stores and applies the events; the answers are in their order. OK means durable, whatever became of the event.
-  // A fault of ours (database_unavailable, commit_in_doubt, overloaded) answers all of them alike and counts no attempt.
-  // What concerns one entity splits the batch, and each event runs alone: one that the database refuses is stored as
-  // failed (WHK-9), one whose lock somebody holds is answered transaction_conflict and counts no attempt. Either makes
-  // it a suspect. LEASE_LOST for a stored event whose lease is gone: nothing was written. Blocks.
+  // A fault of ours (database_unavailable, commit_in_doubt, overloaded) answers all of them alike and counts no
+  // attempt. What concerns one entity splits the batch, and each event runs alone: one that the database refuses is
+  // stored as failed (WHK-9), one whose lock somebody holds is answered transaction_conflict and counts no attempt.
+  // Either makes it a suspect. LEASE_LOST for all of them where a stored one's lease is gone: nothing was written.
+  // Blocks.
   std::vector<absl::StatusOr<EventResult>> Apply(const std::vector<Incoming>& events);
 
   // Stores one event as failed with this reason, without applying it.

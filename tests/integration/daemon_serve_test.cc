@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
@@ -92,6 +93,29 @@ TEST_F(DaemonServeTest, AWorkerRunsAgainAtOnceWhileThereIsMoreAndThenWaitsForIts
   EXPECT_TRUE(testing::WaitUntil([&] { return runs == 5; }));
   EXPECT_EQ(Stop(), 0) << "and the drain wakes it in the middle of its hour";
   EXPECT_EQ(runs, 5);
+}
+
+TEST_F(DaemonServeTest, AWokenWorkerRestsSoThatWhatWakesItGathers) {
+  constexpr auto kRest = std::chrono::milliseconds(300);
+  std::atomic<int> runs = 0;
+  std::atomic<std::chrono::steady_clock::time_point> last_run;
+  std::atomic<std::chrono::steady_clock::duration> apart;
+  const auto wake = daemon_->AddWorker(
+      "queue", absl::Hours(1),
+      [&] {
+        const auto now = std::chrono::steady_clock::now();
+        apart = now - last_run.exchange(now);
+        ++runs;
+        return false;
+      },
+      absl::FromChrono(kRest));
+  Serve();
+  EXPECT_TRUE(testing::WaitUntil([&] { return runs == 1; }));
+  for (int n = 0; n < 10; ++n) wake();
+  EXPECT_TRUE(testing::WaitUntil([&] { return runs == 2; })) << "though it was woken while it rested";
+  EXPECT_GE(apart.load(), kRest);
+  wake();
+  EXPECT_EQ(Stop(), 0) << "and the drain ends its rest";
 }
 
 TEST_F(DaemonServeTest, AWorkerThatAlwaysHasMoreStopsOnDrain) {

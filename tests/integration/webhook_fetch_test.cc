@@ -92,6 +92,18 @@ TEST_F(WebhookFetchTest, AWorkerThatLostItsLeaseMeanwhileWritesNothing) {
   EXPECT_EQ(Processed(), "1");
 }
 
+TEST_F(WebhookFetchTest, WhatNeedsNoFetchDoesNotWaitForOne) {
+  replica_.provider.Has("subscription", "sub_1", Subscription("sub_1", "cus_1", "active"), 10);
+  Deliver(Thin("evt_1", "v1.customer.subscription.updated", "sub_1"));
+  Deliver(Event("evt_2", "customer.subscription.created", 5, Subscription("sub_2", "cus_2", "active")));
+  database_.LinkCustomer(database_.AddWorkspace("other"), "cus_2");
+  std::string meanwhile;
+  replica_.provider.meanwhile = [&] { meanwhile = EventStatus("evt_2"); };
+  replica_.worker.RunOnce();
+  EXPECT_EQ(meanwhile, "processed");
+  EXPECT_EQ(EventStatus("evt_1"), "processed");
+}
+
 TEST_F(WebhookFetchTest, APartOfTheItemsIsNotTakenForTheWhole) {
   Deliver(Event("evt_1", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active")));
   json part = Subscription("sub_1", "cus_1", "active");

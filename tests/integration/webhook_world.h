@@ -104,7 +104,12 @@ struct Replica {
         suspects(database.clock()),
         service({.pool = pool, .ids = ids, .notifier = notifier, .suspects = suspects}, settings),
         fetcher({.provider = provider, .source = source, .clock = database.clock()}),
-        worker({.pool = pool, .clock = database.clock(), .service = service, .source = source, .fetcher = fetcher},
+        worker({.pool = pool,
+                .clock = database.clock(),
+                .service = service,
+                .suspects = suspects,
+                .source = source,
+                .fetcher = fetcher},
                {.env = settings.env, .owner = name, .livemode = settings.livemode}) {}
 
   SystemIdGenerator ids;

@@ -1,0 +1,126 @@
+// A worker's pass: what is due is applied together, and what goes wrong with one of them costs the others nothing.
+#include "tests/integration/webhook_world.h"
+
+namespace billmesh::webhook {
+namespace {
+
+class WebhookWorkerTest : public WebhookTest {
+ protected:
+  // Customers cus_11 … cus_13, each of an entity of its own, with a parked subscription event evt_1 … evt_3 that is
+  // due. The second's item belongs to another's subscription if it's `poisoned`.
+  void MakeDue(bool poisoned = false) {
+    Deliver(Event("evt_first", "customer.subscription.created", 1, Subscription("sub_1", "cus_1", "active")));
+    for (int n = 1; n <= kDue; ++n) {
+      json subscription = Subscription(absl::StrCat("sub_1", n), absl::StrCat("cus_1", n), "active");
+      if (poisoned && n == 2) subscription["items"]["data"][0]["id"] = "si_of_sub_1";
+      EXPECT_EQ(Deliver(Event(absl::StrCat("evt_", n), "customer.subscription.created", 5, subscription)),
+                "parked nothing_stored_matches");
+    }
+    for (int n = 1; n <= kDue; ++n) {
+      database_.LinkCustomer(database_.AddWorkspace(absl::StrCat("acme-", n)), absl::StrCat("cus_1", n));
+    }
+  }
+  // The second event's row as the database gives it back from an UPDATE where `when` holds.
+  void OnUpdateOfSecond(const std::string& when, const std::string& what) {
+    database_.AdminScript(absl::StrCat(R"sql(
+      CREATE FUNCTION billing.spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN )sql",
+                                       what, R"sql( RETURN NEW; END $$;
+      CREATE TRIGGER spoil BEFORE UPDATE ON billing.webhook_events FOR EACH ROW
+        WHEN (NEW.provider_event_id = 'evt_2' AND )sql",
+                                       when, R"sql() EXECUTE FUNCTION billing.spoil())sql"));
+  }
+  void StopSpoiling() { database_.AdminScript("DROP FUNCTION billing.spoil() CASCADE"); }
+  std::string Attempts(const std::string& id) {
+    return Value("SELECT attempts::text FROM billing.webhook_events WHERE provider_event_id = $1", {id});
+  }
+  // Of the second it says why not.
+  void ExpectTheOthersApplied() {
+    EXPECT_EQ(EventStatus("evt_1"), "processed");
+    EXPECT_EQ(EventStatus("evt_3"), "processed");
+    EXPECT_EQ(AuditCount("BILLING_WEBHOOK_PROCESSED"), "3") << "the first one's, and theirs";
+  }
+  static constexpr int kDue = 3;
+};
+
+TEST_F(WebhookWorkerTest, WhatIsDueIsAppliedInOneTransaction) {
+  MakeDue();
+  EXPECT_FALSE(replica_.worker.RunOnce());
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status = 'processed'"), "4");
+  EXPECT_EQ(Value("SELECT count(DISTINCT xmin::text)::text FROM billing.webhook_events WHERE provider_event_id <> "
+                  "'evt_first'"),
+            "1");
+  EXPECT_EQ(AuditCount("BILLING_WEBHOOK_PROCESSED"), "4");
+}
+
+TEST_F(WebhookWorkerTest, APoisonedEventFailsAlone) {
+  MakeDue(/*poisoned=*/true);
+  replica_.worker.RunOnce();
+  ExpectTheOthersApplied();
+  EXPECT_EQ(EventStatus("evt_2"), "failed constraint_violation: subscription_items_provider_item_key");
+  EXPECT_EQ(Attempts("evt_2"), "1");
+  EXPECT_EQ(Attempts("evt_1"), "0");
+}
+
+TEST_F(WebhookWorkerTest, ALostLeaseIsNobodyElses) {
+  MakeDue();
+  OnUpdateOfSecond("OLD.lease_owner IS NULL AND NEW.lease_owner IS NOT NULL", "NEW.lease_owner := NULL;");
+  replica_.worker.RunOnce();
+  ExpectTheOthersApplied();
+  EXPECT_EQ(EventStatus("evt_2"), "parked nothing_stored_matches");
+  EXPECT_EQ(Attempts("evt_2"), "0");
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.subscriptions WHERE provider_subscription_id = 'sub_12'"), "0");
+}
+
+TEST_F(WebhookWorkerTest, AnErrorThatNobodyClassifiedCostsOneAnAttempt) {
+  MakeDue();
+  OnUpdateOfSecond("NEW.status = 'processed'", "RAISE EXCEPTION 'spoilt';");
+  replica_.worker.RunOnce();
+  ExpectTheOthersApplied();
+  EXPECT_EQ(EventStatus("evt_2"), "failed internal_error");
+  EXPECT_EQ(Attempts("evt_2"), "1");
+  StopSpoiling();
+  database_.SetClockOffset(absl::Hours(3));
+  replica_.worker.RunOnce();
+  EXPECT_EQ(EventStatus("evt_2"), "processed") << "the next attempt, once the cause is gone";
+}
+
+TEST_F(WebhookWorkerTest, OneThatHasFailedIsTriedByItself) {
+  MakeDue(/*poisoned=*/true);
+  replica_.worker.RunOnce();
+  database_.Admin("DELETE FROM billing.subscription_items WHERE provider_item_id = 'si_of_sub_1'");
+  database_.SetClockOffset(absl::Hours(3));
+  Deliver(Event("evt_late", "customer.subscription.created", 5, Subscription("sub_late", "cus_late", "active")));
+  database_.LinkCustomer(database_.AddWorkspace("late"), "cus_late");
+  replica_.worker.RunOnce();
+  EXPECT_EQ(EventStatus("evt_late"), "processed");
+  EXPECT_EQ(EventStatus("evt_2"), "processed");
+  EXPECT_EQ(Value("SELECT count(DISTINCT xmin::text)::text FROM billing.webhook_events WHERE provider_event_id IN "
+                  "('evt_2', 'evt_late')"),
+            "2");
+}
+
+// One that is known to wait in vain is put behind the others; of those that weren't tried for it, each is.
+TEST_F(WebhookWorkerTest, LockedEntitiesHoldNobodyElsesEvents) {
+  MakeDue();
+  database_.Admin("BEGIN");
+  database_.Admin(R"sql(
+    SELECT 1 FROM billing.entities e JOIN billing.entity_customers c ON c.entity_id = e.id
+    WHERE c.provider_customer_id IN ('cus_11', 'cus_12') FOR UPDATE OF e
+  )sql");
+  replica_.worker.RunOnce();
+  database_.Admin("COMMIT");
+  EXPECT_EQ(EventStatus("evt_1"), "parked nothing_stored_matches");
+  EXPECT_EQ(EventStatus("evt_2"), "parked nothing_stored_matches");
+  EXPECT_EQ(EventStatus("evt_3"), "processed");
+  EXPECT_EQ(Attempts("evt_1"), "0");
+  database_.SetClockOffset(absl::Minutes(2));
+  replica_.worker.RunOnce();
+  EXPECT_EQ(EventStatus("evt_1"), "processed") << "once the lease has ended";
+  EXPECT_EQ(Value("SELECT count(DISTINCT xmin::text)::text FROM billing.webhook_events WHERE provider_event_id IN "
+                  "('evt_1', 'evt_2')"),
+            "2")
+      << "they are suspects";
+}
+
+}  // namespace
+}  // namespace billmesh::webhook
