@@ -418,9 +418,10 @@ TEST_F(BearerAuthenticatorTest, FetchesMissingKeysOnTheExecutor) {
 TEST_F(BearerAuthenticatorTest, AFullQueueSaysSoAtOnce) {
   std::promise<void> go;
   std::promise<void> busy;
-  ASSERT_TRUE(executor_.TrySubmit([&] {
+  // It outlives this function: the executor ends after it.
+  ASSERT_TRUE(executor_.TrySubmit([&busy, gone = go.get_future().share()] {
     busy.set_value();
-    go.get_future().wait();
+    gone.wait();
   }));
   busy.get_future().wait();
   ASSERT_TRUE(executor_.TrySubmit([] {}));
