@@ -47,7 +47,7 @@ int HexDigit(char c) {
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-// The 16 bytes of 01234567-89ab-cdef-0123-456789abcdef; false for any other form.
+// The 16 bytes of 01234567-89ab-cdef-0123-456789abcdef, in either case (IsUuid: lower only); else false.
 bool AppendUuid(std::string& out, std::string_view text) {
   if (text.size() != 36) return false;
   for (size_t at = 0; at < text.size();) {

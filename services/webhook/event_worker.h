@@ -1,5 +1,6 @@
 // Takes up what couldn't be applied when it came: pending and failed events whose time has come, and parked ones whose
-// customer has been linked since (WHK-4, WHK-9). Leases with fencing let any number of replicas share them, and a
+// customer has been linked since (WHK-4, WHK-9). What is due goes in one transaction; then, each alone, what has failed
+// or waited in vain before and what must be fetched. Leases with fencing let any number of replicas share them, and a
 // killed one's be taken over. Also keeps the day partitions of the event log and the audit log ahead of time.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "common/provider/event_source.h"
 #include "common/time/clock.h"
 #include "services/webhook/event_fetcher.h"
+#include "services/webhook/suspects.h"
 #include "services/webhook/webhook_service.h"
 
 namespace billmesh::webhook {

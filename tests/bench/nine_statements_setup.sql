@@ -1,5 +1,5 @@
--- Tables of the webhook benchmark's baseline: ours, with their indexes, checks and fill factors but without foreign keys, row-level security
--- and partitions, so that nothing of the mesh sees what is written.
+-- Tables of the webhook benchmark's baseline: ours, with their indexes, checks and fill factors (0016; LIKE copies none) but without
+-- foreign keys, row-level security and partitions, so that nothing of the mesh sees what is written.
 CREATE SCHEMA bench;
 CREATE TABLE bench.webhook_event_keys (LIKE billing.webhook_event_keys INCLUDING ALL);
 CREATE TABLE bench.webhook_events (LIKE billing.webhook_events INCLUDING ALL);
