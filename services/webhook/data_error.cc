@@ -10,6 +10,12 @@ bool IsDataError(const absl::Status& status) {
   return reason == Reason::FAILURE_REASON_DATA_INVALID || reason == Reason::FAILURE_REASON_CONSTRAINT_VIOLATION;
 }
 
+bool IsTimeout(const absl::Status& status) {
+  const Metadata metadata = MetadataOf(status);
+  const auto state = metadata.find("sqlstate");
+  return state != metadata.end() && state->second == "57014";
+}
+
 std::string DataErrorReason(const absl::Status& status) {
   const Metadata metadata = MetadataOf(status);
   for (const char* key : {"constraint", "sqlstate"}) {

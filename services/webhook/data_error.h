@@ -10,6 +10,10 @@ namespace billmesh::webhook {
 
 bool IsDataError(const absl::Status& status);
 
+// A statement took longer than it may (SQLSTATE 57014). Most often the database is slow, but it may be what was
+// written.
+bool IsTimeout(const absl::Status& status);
+
 // "constraint_violation: subscriptions_customer_fkey", "data_invalid: 22003": holds no value of the data.
 std::string DataErrorReason(const absl::Status& status);
 

@@ -9,6 +9,7 @@
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
+#include "services/webhook/data_error.h"
 #include "services/webhook/webhook_metrics.h"
 
 namespace billmesh::webhook {
@@ -75,6 +76,8 @@ absl::StatusOr<EventResult> EventWorker::ApplyAlone(const Incoming& incoming) {
                      {{"event_row", incoming.stored->id}, {"error", std::string(result.status().message())}});
     return deps_.service.StoreAsFailed(incoming, kInternalError);
   }
+  // This ends the pass: the next one has the others before it.
+  if (IsTimeout(result.status())) deps_.suspects.Note(incoming.event);
   return result;
 }
 

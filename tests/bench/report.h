@@ -18,6 +18,35 @@ inline void Report(const std::string& name, double value, const std::string& uni
   std::fflush(stdout);
 }
 
+// Figures of several rounds, each measured against a baseline of its own round: the machine's speed changes meanwhile.
+// Of each figure the round with the middle ratio is reported.
+class Rounds {
+ public:
+  void Add(const std::string& name, double value, const std::string& unit, double baseline) {
+    const auto known = std::find_if(figures_.begin(), figures_.end(), [&](const Figure& f) { return f.name == name; });
+    Figure& figure = known != figures_.end() ? *known : figures_.emplace_back(Figure{name, unit, {}});
+    figure.rounds.push_back({value, baseline, baseline > 0 ? value / baseline : 0.0});
+  }
+  void ReportMiddle() {
+    for (Figure& figure : figures_) {
+      const auto middle = figure.rounds.begin() + static_cast<std::ptrdiff_t>(figure.rounds.size() / 2);
+      std::nth_element(figure.rounds.begin(), middle, figure.rounds.end(),
+                       [](const Round& a, const Round& b) { return a.ratio < b.ratio; });
+      Report(figure.name, middle->value, figure.unit, middle->baseline);
+    }
+  }
+
+ private:
+  struct Round {
+    double value = 0, baseline = 0, ratio = 0;
+  };
+  struct Figure {
+    std::string name, unit;
+    std::vector<Round> rounds;
+  };
+  std::vector<Figure> figures_;  // in the order in which they came first
+};
+
 // The q-th quantile (0 to 1) of unsorted samples; 0 for none.
 inline double Quantile(std::vector<double> samples, double q) {
   if (samples.empty()) return 0;

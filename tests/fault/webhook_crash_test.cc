@@ -1,11 +1,14 @@
-// The webhook daemon is killed wherever a thin notification passes (WHK-6, IDM-13): it is taken over, and applied once.
+// The webhook daemon is killed wherever a thin notification passes (WHK-6, IDM-13), and with several events in a
+// worker's hand: they are taken over, and applied once.
 #include <signal.h>
 
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/testing/process.h"
 #include "common/testing/test_database.h"
 #include "gtest/gtest.h"
@@ -32,6 +35,13 @@ constexpr Crash kCrashes[] = {
     {"webhook.after_commit_before_answer", "pending needs_fetch"},
     {"webhook.after_lease_before_apply", "pending needs_fetch leased"},
     {"webhook.after_fetch_before_apply", "pending needs_fetch leased"},
+};
+
+// Of events that a worker has in hand, as above.
+constexpr Crash kWorkerCrashes[] = {
+    {"webhook.after_lease_before_apply", "parked nothing_stored_matches leased"},
+    {"webhook.before_commit", "parked nothing_stored_matches leased"},
+    {"webhook.after_commit_before_answer", "processed"},
 };
 
 class WebhookCrashTest : public ::testing::Test {
@@ -71,17 +81,52 @@ class WebhookCrashTest : public ::testing::Test {
   bool DeliverUntilAnswered(const std::string& event, const std::string& subscription) {
     return WaitUntil([&] { return Deliver(event, subscription).status == 200; }, kPatience);
   }
+  // A daemon that dies at the point.
+  std::unique_ptr<testing::Process> StartFaulty(const std::string& point) {
+    auto environment = mesh_.EnvironmentOf("webhook");
+    environment["BILLMESH_FAULTS"] = point + "=abort";
+    return std::make_unique<testing::Process>(
+        std::vector<std::string>{testing::RequiredEnv("BILLMESH_BIN_DIR") + "/tests/fault/billmesh-webhook-faulty"},
+        environment, mesh_.work_directory() + "/webhook.log");
+  }
   // Delivers the event to a daemon that dies at the point.
   void Crash(const std::string& point, const std::string& event, const std::string& subscription) {
     mesh_.Stop("webhook");
-    auto environment = mesh_.EnvironmentOf("webhook");
-    environment["BILLMESH_FAULTS"] = point + "=abort";
-    testing::Process daemon({testing::RequiredEnv("BILLMESH_BIN_DIR") + "/tests/fault/billmesh-webhook-faulty"},
-                            environment, mesh_.work_directory() + "/webhook.log");
+    const auto started = StartFaulty(point);
+    testing::Process& daemon = *started;
     ASSERT_TRUE(WaitUntil([&] { return mesh_.Ready("webhook") || !daemon.running(); }, kPatience));
     ASSERT_TRUE(daemon.running()) << "nothing passed " << point << " yet";
     WaitUntil([&] { return Deliver(event, subscription).status == 200 || !daemon.running(); }, kPatience);
     EXPECT_EQ(daemon.Wait(kPatience), kKilled) << point;
+  }
+  // The dead one's lease ends now instead of in a minute.
+  void EndLeases() {
+    mesh_.Value("UPDATE billing.webhook_events SET lease_until = billing.now() WHERE lease_until > billing.now()");
+  }
+  // An event of a subscription whose customer nobody knows yet.
+  bool DeliverUnlinked(const std::string& name) {
+    const json event = {{"id", "evt_" + name},
+                        {"object", "event"},
+                        {"api_version", "2026-10-28.endive"},
+                        {"type", "customer.subscription.created"},
+                        {"created", 1'790'000'000},
+                        {"livemode", false},
+                        {"data",
+                         {{"object",
+                           {{"id", "sub_" + name},
+                            {"object", "subscription"},
+                            {"customer", "cus_" + name},
+                            {"status", "active"},
+                            {"created", 1'790'000'000},
+                            {"livemode", false},
+                            {"items", {{"object", "list"}, {"has_more", false}, {"data", json::array()}}}}}}}};
+    return WaitUntil([&] { return mesh_.DeliverWebhook(event.dump()).status == 200; }, kPatience);
+  }
+  std::string AuditRows(const std::string& event) {
+    return mesh_.Value(
+        "SELECT count(*) FROM billing.audit_log WHERE action = 'BILLING_WEBHOOK_PROCESSED' AND "
+        "provider_event_id = '" +
+        event + "'");
   }
   std::string Stored(const std::string& event) {
     return mesh_.Value(
@@ -108,18 +153,15 @@ TEST_F(WebhookCrashTest, AThinNotificationIsAppliedOnceWhereverItsDaemonDies) {
     EXPECT_EQ(Stored(event), left);
     EXPECT_EQ(mesh_.Value("SELECT count(*) " + of_subscription), "0");
 
-    // The dead one's lease ends now instead of in a minute; the provider delivers what wasn't answered once more.
-    mesh_.Value("UPDATE billing.webhook_events SET lease_until = billing.now() WHERE lease_until > billing.now()");
+    EndLeases();
     mesh_.Start("webhook");
+    // The provider delivers what wasn't answered once more.
     EXPECT_TRUE(DeliverUntilAnswered(event, subscription));
     EXPECT_TRUE(WaitUntil([&] { return mesh_.Value("SELECT status " + of_event) == "processed"; }, kPatience))
         << Stored(event);
     EXPECT_EQ(mesh_.Value("SELECT status " + of_subscription), "active");
     EXPECT_EQ(mesh_.Value("SELECT attempts " + of_event), "0") << "no fault of the event's";
-    EXPECT_EQ(mesh_.Value("SELECT count(*) FROM billing.audit_log WHERE action = 'BILLING_WEBHOOK_PROCESSED' AND "
-                          "provider_event_id = '" +
-                          event + "'"),
-              "1");
+    EXPECT_EQ(AuditRows(event), "1");
   }
   Hold(false);
   std::string found;
@@ -131,6 +173,39 @@ TEST_F(WebhookCrashTest, AThinNotificationIsAppliedOnceWhereverItsDaemonDies) {
       },
       kPatience))
       << found;
+}
+
+TEST_F(WebhookCrashTest, WhatAWorkerHasInHandIsAppliedOnceWhereverItsDaemonDies) {
+  constexpr int kInHand = 3;
+  int number = 0;
+  for (const auto& [point, left] : kWorkerCrashes) {
+    SCOPED_TRACE(point);
+    std::vector<std::string> names;
+    for (int i = 0; i < kInHand; ++i) names.push_back(absl::StrCat("hand_", ++number));
+    for (const std::string& name : names) ASSERT_TRUE(DeliverUnlinked(name));
+    mesh_.Stop("webhook");
+    for (const std::string& name : names) {
+      const std::string entity = mesh_.AddWorkspace(absl::StrReplaceAll(name, {{"_", "-"}}), "user_" + name);
+      mesh_.Value(
+          "INSERT INTO billing.entity_customers (id, entity_id, provider, provider_customer_id) VALUES "
+          "(gen_random_uuid(), '" +
+          entity + "', 'stripe', 'cus_" + name + "')");
+    }
+    const auto daemon = StartFaulty(point);
+    EXPECT_EQ(daemon->Wait(kPatience), kKilled);
+    for (const std::string& name : names) EXPECT_EQ(Stored("evt_" + name), left) << name;
+
+    EndLeases();
+    mesh_.Start("webhook");
+    for (const std::string& name : names) {
+      const std::string event = "evt_" + name;
+      EXPECT_TRUE(WaitUntil([&] { return Stored(event) == "processed"; }, kPatience)) << Stored(event);
+      EXPECT_EQ(AuditRows(event), "1") << name;
+      EXPECT_EQ(mesh_.Value("SELECT count(*) FROM billing.subscriptions WHERE provider_subscription_id = 'sub_" + name +
+                            "' AND status = 'active'"),
+                "1");
+    }
+  }
 }
 
 }  // namespace

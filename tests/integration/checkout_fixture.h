@@ -35,6 +35,7 @@ inline constexpr char kSecretKey[] = "sk_test_integration";
 // A little over the kernel's lease.
 inline constexpr absl::Duration kPastLease = absl::Seconds(121);
 inline const json kSessionCreate = {{"method", "POST"}, {"path_prefix", "/v1/checkout/sessions"}};
+inline const json kSessionRetrieve = {{"method", "GET"}, {"path_prefix", "/v1/checkout/sessions/"}};
 inline const json kCustomerCreate = {{"method", "POST"}, {"path_prefix", "/v1/customers"}};
 // Faults whose answer tells nothing: the work was done, or it never began.
 inline constexpr char kDone[] = "wrong_content_type";
@@ -57,6 +58,16 @@ class Simulator {
     Control("POST", "faults", more);
   }
   void ClearFaults() { Control("DELETE", "faults"); }
+  // Keeps the next request like this back until Release(), which WaitForHeld() comes before.
+  void HoldNext(json match, const json& more = json::object()) {
+    match["count"] = 1;
+    Fault(match, "hold", more);
+  }
+  // The request is here: what its sender did before is done, what comes after can't begin.
+  bool WaitForHeld() {
+    return testing::WaitUntil([this] { return Control("GET", "held")["held"] == 1; });
+  }
+  void Release() { EXPECT_EQ(Control("DELETE", "held")["released"], 1); }
   int64_t Count(const std::string& name) { return Control("GET", "summary").value(name, int64_t{0}); }
   void AdvanceClock(absl::Duration d) { Control("POST", "clock", {{"advance_s", absl::ToInt64Seconds(d)}}); }
 
@@ -268,22 +279,15 @@ class CheckoutFixture : public ::testing::Test {
     return kernel_->Recover(*action_, acme_, id, "worker:test");
   }
 
-  // Makes the provider slow at creating sessions, and runs `meanwhile` while a checkout under `key` waits for it.
+  // Runs `meanwhile` while a checkout under `key` waits for the provider to create its session.
   template <typename F>
   StatusOrAnswer StartWith(const std::string& key, F meanwhile) {
-    simulator_->Fault({{"path_prefix", "/v1/checkout/sessions"}, {"method", "POST"}, {"count", 1}}, "delay_ms",
-                      {{"ms", 700}});
+    simulator_->HoldNext(kSessionCreate);
     StatusOrAnswer result = absl::InternalError("not run");
     std::thread call([&] { result = Start(key); });
-    const bool frozen = testing::WaitUntil([&] {
-      return database_.Value(R"sql(
-        SELECT count(*) FROM billing.provider_steps s JOIN billing.request_idempotency o ON o.id = s.operation_id
-        WHERE o.client_key = $1
-      )sql",
-                             {key}) == "1";
-    });
-    EXPECT_TRUE(frozen);
+    EXPECT_TRUE(simulator_->WaitForHeld());
     meanwhile();
+    simulator_->Release();
     call.join();
     return result;
   }

@@ -242,11 +242,9 @@ TEST_F(CheckoutHoldTest, AnEventThatComesDuringAReplayIsNotTakenBack) {
   LeavePending("k1", kSessionCreate, kDone);
   const std::string session = simulator_->OnlySession();
   database_.SetClockOffset(kPastLease);
-  simulator_->Fault({{"method", "GET"}, {"path_prefix", "/v1/checkout/sessions/"}, {"count", 1}}, "delay_ms",
-                    {{"ms", 1000}});
+  simulator_->HoldNext(kSessionRetrieve);
   std::thread retry([&] { EXPECT_TRUE(Start("k1").ok()); });
-  ASSERT_TRUE(
-      testing::WaitUntil([&] { return Value("SELECT lease_version FROM billing.request_idempotency") == "2"; }));
+  EXPECT_TRUE(simulator_->WaitForHeld());
   database_.Admin(R"sql(
     INSERT INTO billing.checkout_sessions (id, env, entity_id, operation_key, provider, provider_session_id, status, expires_at)
     SELECT gen_random_uuid(), 'test', o.entity_id, o.operation_key, 'stripe', $1, 'completed_pending_subscription',
@@ -254,6 +252,7 @@ TEST_F(CheckoutHoldTest, AnEventThatComesDuringAReplayIsNotTakenBack) {
     FROM billing.request_idempotency o
   )sql",
                   {session});
+  simulator_->Release();
   retry.join();
   EXPECT_EQ(Value(kSessionStatuses), "completed_pending_subscription");
   EXPECT_EQ(OperationStatusOf("k1"), "succeeded");
@@ -361,22 +360,21 @@ TEST_F(CheckoutHoldTest, RecoverTellsHowAnOperationEnded) {
 TEST_F(CheckoutHoldTest, RecoveryIsTakenBeforeAndStoredAfterTheProviderWithNoTransactionOpen) {
   LeavePending("k1", kSessionCreate, kDone);
   database_.SetClockOffset(kPastLease);
-  simulator_->Fault({{"method", "GET"}, {"path_prefix", "/v1/checkout/sessions/"}, {"count", 1}}, "delay_ms",
-                    {{"ms", 700}});
+  simulator_->HoldNext(kSessionRetrieve);
   const std::string id = Value("SELECT id FROM billing.request_idempotency");
   std::thread recovery([&] { EXPECT_TRUE(kernel_->Recover(*action_, acme_, id, "worker:test").ok()); });
+  EXPECT_TRUE(simulator_->WaitForHeld());
   // R1 is committed: the lease is taken, the attempt counted.
-  ASSERT_TRUE(testing::WaitUntil([&] {
-    return Value("SELECT lease_version || ' ' || recovery_attempts FROM billing.request_idempotency") == "2 1";
-  }));
+  EXPECT_EQ(Value("SELECT lease_version || ' ' || recovery_attempts FROM billing.request_idempotency"), "2 1");
   // The provider is asked meanwhile, and no transaction waits for it.
-  ASSERT_TRUE(testing::WaitUntil([&] { return simulator_->SessionCreates().size() == 2; }));
+  EXPECT_THAT(simulator_->SessionCreates(), SizeIs(2));
   EXPECT_EQ(OperationStatusOf("k1"), "pending");
   EXPECT_EQ(Value(R"sql(
     SELECT count(*) FROM pg_stat_activity a
     WHERE a.datname = current_database() AND a.usename = 'billmesh_checkout' AND a.xact_start IS NOT NULL
   )sql"),
             "0");
+  simulator_->Release();
   recovery.join();
   EXPECT_EQ(OperationStatusOf("k1"), "succeeded");
 }

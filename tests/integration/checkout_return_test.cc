@@ -1,5 +1,4 @@
 // A buyer comes back from payment (CHK-11): the session follows the provider without waiting for a webhook.
-#include <atomic>
 #include <mutex>
 
 #include "services/checkout/session_refresh.h"
@@ -64,7 +63,6 @@ class CheckoutReturnTest : public CheckoutFixture {
   std::string SessionStatus() { return Value("SELECT status FROM billing.checkout_sessions"); }
   void AfterThePause() { database_.SetClockOffset(offset_ += RefreshTimes{}.pause + absl::Seconds(1)); }
 
-  const json kFetch = {{"method", "GET"}, {"path_prefix", "/v1/checkout/sessions/"}};
   FakeWebhook webhook_;
   std::string operation_key_;
   absl::Duration offset_;
@@ -161,7 +159,7 @@ TEST_F(CheckoutReturnTest, WithinThePauseTheProviderIsAskedOnce) {
 TEST_F(CheckoutReturnTest, ManyAtOnceAskOnce) {
   Open();
   Pay();
-  simulator_->Fault(kFetch, "delay_ms", {{"ms", 200}});
+  simulator_->Fault(kSessionRetrieve, "delay_ms", {{"ms", 200}});
   std::vector<std::thread> callers;
   for (int i = 0; i < 8; ++i) callers.emplace_back([&] { Refresh(); });
   for (std::thread& caller : callers) caller.join();
@@ -173,11 +171,11 @@ TEST_F(CheckoutReturnTest, ManyAtOnceAskOnce) {
 TEST_F(CheckoutReturnTest, WhatAnEventAdvancedMeanwhileIsNotTakenBack) {
   Open();
   // The provider's answer was made while it was open, and comes late.
-  simulator_->Fault(kFetch, "delay_ms", {{"ms", 700}, {"at", "after"}});
+  simulator_->HoldNext(kSessionRetrieve, {{"at", "after"}});
   std::thread back([&] { Refresh(); });
-  EXPECT_TRUE(testing::WaitUntil(
-      [&] { return Value("SELECT refreshed_at IS NOT NULL FROM billing.checkout_sessions") == "t"; }));
+  EXPECT_TRUE(simulator_->WaitForHeld());
   database_.Admin("UPDATE billing.checkout_sessions SET status = 'completed_pending_subscription', url = NULL");
+  simulator_->Release();
   back.join();
   EXPECT_THAT(Fetches(), SizeIs(1));
   EXPECT_EQ(Value("SELECT concat_ws(' ', status, url IS NULL) FROM billing.checkout_sessions"),
@@ -186,24 +184,16 @@ TEST_F(CheckoutReturnTest, WhatAnEventAdvancedMeanwhileIsNotTakenBack) {
 
 TEST_F(CheckoutReturnTest, NoTransactionIsOpenWhileTheProviderIsAsked) {
   Open();
-  simulator_->Fault(kFetch, "delay_ms", {{"ms", 700}});
-  std::atomic<bool> over = false;
-  std::thread back([&] {
-    Refresh();
-    over = true;
-  });
-  EXPECT_TRUE(testing::WaitUntil(
-      [&] { return Value("SELECT refreshed_at IS NOT NULL FROM billing.checkout_sessions") == "t"; }));
-  EXPECT_TRUE(testing::WaitUntil([&] {
-    return Value(R"sql(
+  simulator_->HoldNext(kSessionRetrieve);
+  std::thread back([&] { Refresh(); });
+  EXPECT_TRUE(simulator_->WaitForHeld());
+  EXPECT_EQ(Value("SELECT refreshed_at IS NOT NULL FROM billing.checkout_sessions"), "t");
+  EXPECT_EQ(Value(R"sql(
       SELECT count(*) FROM pg_stat_activity a
       WHERE a.datname = current_database() AND a.usename = 'billmesh_checkout' AND a.xact_start IS NOT NULL
-    )sql") == "0";
-  }));
-  EXPECT_FALSE(over) << "it was looked at while the provider was asked";
-  EXPECT_EQ(Value("SELECT count(*) FROM pg_stat_activity a WHERE a.datname = current_database() AND a.state LIKE 'idle "
-                  "in transaction%'"),
+    )sql"),
             "0");
+  simulator_->Release();
   back.join();
 }
 
@@ -211,7 +201,7 @@ TEST_F(CheckoutReturnTest, WithTheProviderAwayWhatIsStoredIsTheAnswer) {
   const std::string operation = Open();
   Pay();
   for (const char* fault : {"reset_before", "error_500_before", "error_429", "error_401", "wrong_content_type"}) {
-    simulator_->Fault(kFetch, fault);
+    simulator_->Fault(kSessionRetrieve, fault);
     Refresh();
     simulator_->ClearFaults();
     const auto view = Get(operation);
@@ -225,7 +215,7 @@ TEST_F(CheckoutReturnTest, WithTheProviderAwayWhatIsStoredIsTheAnswer) {
 
 TEST_F(CheckoutReturnTest, ASlowProviderIsWaitedForNoLongerThanTheTimeout) {
   Open();
-  simulator_->Fault(kFetch, "delay_ms", {{"ms", 10'000}});
+  simulator_->Fault(kSessionRetrieve, "delay_ms", {{"ms", 10'000}});
   const absl::Duration begun = database_.clock().Monotonic();
   Refresh({.timeout = absl::Milliseconds(500)});
   EXPECT_LT(database_.clock().Monotonic() - begun, absl::Seconds(5));

@@ -222,6 +222,19 @@ TEST_F(WebhookPaymentsTest, AWakeUpThatWasMissedIsMadeGoodByTime) {
   EXPECT_EQ(EventStatus("evt_1"), "processed");
 }
 
+TEST_F(WebhookPaymentsTest, AWorkerAppliesARefundAndItsChargeTogether) {
+  EXPECT_EQ(Deliver(Event("evt_1", "refund.created", 5, Refund("re_1", "pi_1", "succeeded"))),
+            "parked nothing_stored_matches");
+  EXPECT_EQ(Deliver(Event("evt_2", "charge.succeeded", 2, Charge("ch_1", "pi_1", "cus_late", "succeeded"))),
+            "parked nothing_stored_matches");
+  database_.LinkCustomer(database_.AddWorkspace("late"), "cus_late");
+  database_.Admin("UPDATE billing.webhook_events SET run_after = billing.now()");
+  replica_.worker.RunOnce();
+  EXPECT_EQ(EventStatus("evt_1"), "processed");
+  EXPECT_EQ(EventStatus("evt_2"), "processed");
+  EXPECT_EQ(Value("SELECT count(DISTINCT xmin::text)::text FROM billing.webhook_events"), "1");
+}
+
 // A child is decided on before its parent's transaction has ended, and neither sees the other's row.
 TEST_F(WebhookPaymentsTest, TransactionsThatOverlapDontMissEachOther) {
   const std::string other = database_.AddWorkspace("other");

@@ -84,6 +84,21 @@ TEST_F(WebhookWorkerTest, AnErrorThatNobodyClassifiedCostsOneAnAttempt) {
   EXPECT_EQ(EventStatus("evt_2"), "processed") << "the next attempt, once the cause is gone";
 }
 
+TEST_F(WebhookWorkerTest, OneThatTimesOutComesBehindTheOthers) {
+  MakeDue();
+  OnUpdateOfSecond("NEW.status = 'processed'", "RAISE EXCEPTION 'too slow' USING ERRCODE = 'query_canceled';");
+  replica_.worker.RunOnce();
+  database_.SetClockOffset(absl::Minutes(2));
+  replica_.worker.RunOnce();
+  ExpectTheOthersApplied();
+  EXPECT_EQ(EventStatus("evt_2"), "parked nothing_stored_matches");
+  EXPECT_EQ(Attempts("evt_2"), "0") << "it may be no fault of its own";
+  StopSpoiling();
+  database_.SetClockOffset(absl::Minutes(4));
+  replica_.worker.RunOnce();
+  EXPECT_EQ(EventStatus("evt_2"), "processed");
+}
+
 TEST_F(WebhookWorkerTest, OneThatHasFailedIsTriedByItself) {
   MakeDue(/*poisoned=*/true);
   replica_.worker.RunOnce();

@@ -93,6 +93,12 @@ HttpReply Simulator::HandleControl(const HttpRequest& request, std::unique_lock<
       }
       return JsonReply(200, {{"rules", faults_.Describe()}});
     }
+    if (route == "GET held") return JsonReply(200, {{"held", held_.size()}});
+    if (route == "DELETE held") {
+      const auto released = std::exchange(held_, {});
+      for (const auto& postponed : released) GoOn(postponed);
+      return JsonReply(200, {{"released", released.size()}});
+    }
     if (route == "GET events") return JsonReply(200, ControlEvents(query));
     if (route == "POST api_version") {
       const std::string version = Str(body, "version");

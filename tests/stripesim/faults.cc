@@ -20,7 +20,7 @@ constexpr Action kActions[] = {
     {"timeout_after", FaultStage::kReply},       {"wrong_content_type", FaultStage::kReply},
     {"webhook_duplicate", FaultStage::kWebhook}, {"webhook_reorder", FaultStage::kWebhook},
     {"webhook_drop", FaultStage::kWebhook},      {"webhook_delay", FaultStage::kWebhook},
-    {"webhook_hold", FaultStage::kWebhook},
+    {"webhook_hold", FaultStage::kWebhook},      {"hold", FaultStage::kDelay},
 };
 
 constexpr const char* kMatchNames[] = {"method",    "path_prefix", "key_prefix", "event_type",

@@ -88,6 +88,14 @@ struct Simulator::Pending {
   Ledger::KeyUse key_use;
 };
 
+// A request that a rule of the stage kDelay keeps waiting.
+struct Simulator::Postponed {
+  std::shared_ptr<Pending> pending;
+  std::optional<Answer> answer;  // of work that was done before the wait
+  int64_t since_us = MonotonicUs();
+  bool over = false;
+};
+
 Simulator::Simulator(const Options& options, std::function<int64_t()> wall)
     : world_(options, std::move(wall)),
       idempotency_(static_cast<size_t>(std::max<int64_t>(1, options.max_idempotency_keys))) {
@@ -145,8 +153,7 @@ void Simulator::HandleApi(const HttpRequest& request, const Responder& respond, 
   pending->request_id = world_.NewId("request");
   pending->version = request.Header("Stripe-Version");
   if (pending->version.empty()) pending->version = world_.account_version;
-  int64_t delay_ms = 0;
-  bool delay_after = false;
+  std::optional<Fault> delay;
   ReadForm(*pending);
   try {
     if (!FrontFaults(*pending)) return;
@@ -159,34 +166,39 @@ void Simulator::HandleApi(const HttpRequest& request, const Responder& respond, 
       return;
     }
     Validate(*pending);
-    if (const auto delay = faults_.Strike(FaultStage::kDelay, pending->subject, world_.ids)) {
-      pending->fault = delay->action;
-      delay_ms = Int(delay->params, "ms", 1000);
-      delay_after = Str(delay->params, "at") == "after";
-    }
+    delay = faults_.Strike(FaultStage::kDelay, pending->subject, world_.ids);
   } catch (const ApiError& error) {
     Complete(*pending, Refuse(*pending, error));
     return;
   }
-  pending->delayed_us = delay_ms * 1000;
-  if (delay_ms > 0 && !delay_after) {
-    // The key stays in use meanwhile: a second request with it gets the 409 that Stripe gives.
-    schedule(delay_ms, [this, pending] {
-      std::lock_guard<std::mutex> inner(mutex_);
-      RunDueTimers(world_);
-      Complete(*pending, Execute(*pending));
-    });
-    return;
+  if (delay) {
+    Postpone(pending, *delay, schedule);
+  } else {
+    Complete(*pending, Execute(*pending));
   }
-  Answer answer = Execute(*pending);
-  if (delay_ms > 0) {
-    schedule(delay_ms, [this, pending, answer] {
-      std::lock_guard<std::mutex> inner(mutex_);
-      Complete(*pending, answer);
-    });
-    return;
-  }
-  Complete(*pending, std::move(answer));
+}
+
+// The key stays in use meanwhile: a second request with it gets the 409 that Stripe gives.
+void Simulator::Postpone(const std::shared_ptr<Pending>& pending, const Fault& fault, const Scheduler& schedule) {
+  pending->fault = fault.action;
+  auto postponed = std::make_shared<Postponed>();
+  postponed->pending = pending;
+  if (Str(fault.params, "at") == "after") postponed->answer = Execute(*pending);
+  const bool held = fault.action == "hold";
+  if (held) held_.push_back(postponed);
+  schedule(held ? kMaxHeldMs : Int(fault.params, "ms", 1000), [this, postponed] {
+    std::lock_guard<std::mutex> inner(mutex_);
+    std::erase(held_, postponed);
+    GoOn(postponed);
+  });
+}
+
+void Simulator::GoOn(const std::shared_ptr<Postponed>& postponed) {
+  if (std::exchange(postponed->over, true)) return;
+  RunDueTimers(world_);
+  Pending& pending = *postponed->pending;
+  pending.delayed_us = MonotonicUs() - postponed->since_us;
+  Complete(pending, postponed->answer ? *postponed->answer : Execute(pending));
 }
 
 bool Simulator::FrontFaults(Pending& pending) {

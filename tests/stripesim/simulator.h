@@ -23,6 +23,8 @@
 namespace stripesim {
 
 inline constexpr int64_t kDefaultHoldMs = 60'000;
+// A request that nobody releases goes on by itself.
+inline constexpr int64_t kMaxHeldMs = 60'000;
 
 class Simulator {
  public:
@@ -48,6 +50,7 @@ class Simulator {
 
  private:
   struct Pending;
+  struct Postponed;
   struct Answer {
     int status = 200;
     std::string body;
@@ -67,6 +70,8 @@ class Simulator {
   void CheckRequest(Pending& pending) const;
   bool BeginIdempotent(Pending& pending, Answer* answer);  // true: replay
   void Validate(Pending& pending);
+  void Postpone(const std::shared_ptr<Pending>& pending, const Fault& fault, const Scheduler& schedule);
+  void GoOn(const std::shared_ptr<Postponed>& postponed);
   Answer Execute(Pending& pending);
   Answer Refuse(const Pending& pending, const struct ApiError& error) const;
   void Complete(Pending& pending, Answer answer);
@@ -94,6 +99,7 @@ class Simulator {
   World world_;
   IdempotencyStore idempotency_;
   FaultPlan faults_;
+  std::vector<std::shared_ptr<Postponed>> held_;  // by the action `hold`, in the order of arrival
   SchemaSet schemas_;
   WebhookSender* sender_ = nullptr;
   int64_t rate_second_ = 0;

@@ -132,6 +132,28 @@ TEST(Simulator, AKeyIsInUseWhileItsRequestIsDelayed) {
   }
 }
 
+TEST(Simulator, AHeldRequestGoesOnOnceWhenItIsReleasedOrWaitedTooLong) {
+  for (const bool released : {true, false}) {
+    TestBench bench;
+    bench.Fault("hold", {{"count", 1}});
+    const size_t held = bench.Send("POST", "/v1/customers", "", {"k"});
+    EXPECT_FALSE(bench.replies[held].has_value());
+    EXPECT_EQ(bench.Control("GET", "held")["held"], 1);
+    EXPECT_EQ(bench.Control("GET", "summary")["customers"], 0);
+    EXPECT_EQ(bench.Post("/v1/customers", "", {"k"}).Code(), "idempotency_key_in_use");
+    ASSERT_EQ(bench.scheduled.size(), 1u);
+    EXPECT_EQ(bench.scheduled[0].first, kMaxHeldMs);
+    if (released) {
+      EXPECT_EQ(bench.Control("DELETE", "held")["released"], 1);
+    }
+    bench.scheduled[0].second();
+    ASSERT_TRUE(bench.replies[held].has_value());
+    EXPECT_EQ(bench.replies[held]->status, 200);
+    EXPECT_EQ(bench.Control("GET", "held")["held"], 0);
+    EXPECT_EQ(bench.Control("GET", "summary")["customers"], 1);
+  }
+}
+
 TEST(Simulator, APurchaseMakesEachThingOnceAndTellsIt) {
   TestBench bench;
   const std::string customer = bench.Customer();
