@@ -88,6 +88,7 @@ class BeastSession : public Session, public std::enable_shared_from_this<BeastSe
   void Close() override {
     if (phase_ == Phase::kClosed) return;
     phase_ = Phase::kClosed;
+    Disarm();
     ++timer_round_;
     timer_.cancel();
     error_code ignored;
@@ -100,12 +101,30 @@ class BeastSession : public Session, public std::enable_shared_from_this<BeastSe
   using Parser = beast::http::request_parser<beast::http::string_body>;
   using ParseError = beast::http::error;
 
-  // One timer; a round that is over is not heard when its callback was queued already.
+  using Time = net::steady_timer::time_point;
+
+  // The timer may run for an earlier time than the deadline, and then looks again: setting it anew for every step of
+  // every request would cost more than all of these looks.
   void Arm(absl::Duration timeout) {
-    timer_.expires_after(absl::ToChronoMilliseconds(timeout));
+    deadline_ = Time::clock::now() + absl::ToChronoMilliseconds(timeout);
+    if (!timer_runs_ || *deadline_ < timer_.expiry()) RunTimer();
+  }
+
+  void Disarm() { deadline_.reset(); }
+
+  // A round that is over is not heard when its callback was queued already.
+  void RunTimer() {
+    timer_runs_ = true;
+    timer_.expires_at(*deadline_);
     timer_.async_wait([self = shared_from_this(), round = ++timer_round_](const error_code& ec) {
-      if (!ec && round == self->timer_round_) self->TimedOut();
+      if (!ec && round == self->timer_round_) self->LookAtDeadline();
     });
+  }
+
+  void LookAtDeadline() {
+    timer_runs_ = false;
+    if (!deadline_.has_value()) return;
+    *deadline_ > Time::clock::now() ? RunTimer() : TimedOut();
   }
 
   void TimedOut() {
@@ -214,8 +233,7 @@ class BeastSession : public Session, public std::enable_shared_from_this<BeastSe
 
   void Dispatch() {
     phase_ = Phase::kHandling;
-    ++timer_round_;
-    timer_.cancel();
+    Disarm();
     continue_wanted_ = false;
     if (request_.body_too_large) {
       keep_alive_ = false;  // the rest of the body stays unread
@@ -276,6 +294,8 @@ class BeastSession : public Session, public std::enable_shared_from_this<BeastSe
   std::unique_ptr<Transport> transport_;
   net::steady_timer timer_;
   uint64_t timer_round_ = 0;
+  bool timer_runs_ = false;
+  std::optional<Time> deadline_;  // none while a request is handled
   Phase phase_ = Phase::kHandshake;
   std::string peer_;
   beast::flat_buffer buffer_;  // read and not yet parsed

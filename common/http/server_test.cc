@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/http/test_server.h"
 #include "common/http/test_sockets.h"
 #include "gmock/gmock.h"
@@ -214,6 +215,20 @@ TEST(ServerTest, IdleConnectionsAreClosedWithoutAnAnswer) {
   EXPECT_THAT(connection.ReadMessage(), StartsWith("HTTP/1.1 200 OK"));
   EXPECT_EQ(connection.ReadToEnd(), "");
   EXPECT_TRUE(connection.closed());
+}
+
+TEST(ServerTest, EachRequestOfAConnectionHasItsOwnTime) {
+  ServerOptions options = Options();
+  options.request_timeout = absl::Milliseconds(200);
+  auto server = StartWith(Echo, options);
+  RawConnection connection = RawConnection::To(server->port());
+  connection.Send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(connection.ReadMessage(), StartsWith("HTTP/1.1 200 OK"));
+  absl::SleepFor(absl::Milliseconds(120));
+  const absl::Time begun = absl::Now();
+  connection.Send("GET / HTTP/1.1\r\n");
+  EXPECT_THAT(connection.ReadToEnd(), StartsWith("HTTP/1.1 408 "));
+  EXPECT_GE(absl::Now() - begun, absl::Milliseconds(190));
 }
 
 TEST(ServerTest, RunningHandlersAreNotTimedOut) {

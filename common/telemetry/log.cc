@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "common/json/escape.h"
@@ -101,6 +102,26 @@ std::string Timestamp(absl::Time now) {
   return absl::StrFormat("%s.%03dZ", until_second, ms % 1000);
 }
 
+// Lines of this thread's LogBatch.
+struct Gathered {
+  static constexpr size_t kMaxBytes = 64 << 10;  // then what there is goes first
+  int batches = 0;
+  std::string lines;
+};
+thread_local Gathered gathered;
+
+// Whole lines, but for the last one's end. Whether they are wanted was looked at.
+void Write(std::string_view lines) {
+  Logger::Get().spdlog().log(spdlog::level::critical, spdlog::string_view_t(lines.data(), lines.size()));
+}
+
+void WriteGathered() {
+  if (gathered.lines.empty()) return;
+  gathered.lines.pop_back();
+  Write(gathered.lines);
+  gathered.lines.clear();
+}
+
 bool HasField(std::span<const Field> fields, std::string_view name) {
   return std::any_of(fields.begin(), fields.end(), [name](const Field& field) { return field.first == name; });
 }
@@ -132,7 +153,15 @@ void LogFields(Level level, std::string_view message, std::span<const Field> fie
     AppendChecked(line, name, value);
   }
   line += '}';
-  logger.spdlog().log(names.spdlog_level, spdlog::string_view_t(line.data(), line.size()));
+  if (gathered.batches == 0) return Write(line);
+  if (gathered.lines.size() + line.size() > Gathered::kMaxBytes) WriteGathered();
+  absl::StrAppend(&gathered.lines, line, "\n");
+}
+
+LogBatch::LogBatch() { ++gathered.batches; }
+
+LogBatch::~LogBatch() {
+  if (--gathered.batches == 0) WriteGathered();
 }
 
 void Log(Level level, std::string_view message, std::initializer_list<Field> fields) {

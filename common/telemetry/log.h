@@ -34,6 +34,15 @@ inline void Error(std::string_view message, std::initializer_list<Field> fields 
   Log(Level::kError, message, fields);
 }
 
+// While it lives, the lines that this thread logs are gathered, and written together at the end: for many that belong
+// to one batch. Nests; the outermost one writes.
+class LogBatch {
+ public:
+  LogBatch();
+  ~LogBatch();
+  LogBatch(const LogBatch&) = delete;
+};
+
 // W3C trace context of one request (https://www.w3.org/TR/trace-context/).
 struct TraceContext {
   std::string request_id;   // ours, a UUID, or the caller's x-request-id when it is sane

@@ -130,6 +130,44 @@ struct RedactCase {
   std::string_view text, expected;
 };
 
+TEST(LogBatchTest, LinesAreWrittenWhenTheOutermostOneEnds) {
+  std::string inside;
+  const std::string all = Captured([&] {
+    const LogBatch batch;
+    Info("one");
+    {
+      const LogBatch nested;
+      Warn("two");
+    }
+    inside = ::testing::internal::GetCapturedStderr();
+    ::testing::internal::CaptureStderr();
+  });
+  EXPECT_EQ(inside, "");
+  const std::vector<std::string> lines = absl::StrSplit(all, '\n');
+  ASSERT_EQ(lines.size(), 3u) << all;
+  EXPECT_EQ(nlohmann::json::parse(lines[0])["msg"], "one");
+  EXPECT_EQ(nlohmann::json::parse(lines[1])["level"], "warn");
+  EXPECT_EQ(lines[2], "");
+}
+
+TEST(LogBatchTest, AnotherThreadsLinesAreItsOwn) {
+  const LogBatch batch;
+  const std::string other = Captured([] { std::thread([] { Info("other"); }).join(); });
+  EXPECT_THAT(other, HasSubstr("\"other\""));
+}
+
+TEST(LogBatchTest, ManyLinesDoNotWaitForTheEnd) {
+  std::string inside;
+  Captured([&] {
+    const LogBatch batch;
+    for (int i = 0; i < 1000; ++i)
+      Info("a line that is a hundred bytes long with all that comes with it, or rather more");
+    inside = ::testing::internal::GetCapturedStderr();
+    ::testing::internal::CaptureStderr();
+  });
+  EXPECT_THAT(inside, EndsWith("}\n"));
+}
+
 TEST(RedactTest, MasksWhatLooksSecret) {
   const RedactCase kCases[] = {
       {"key sk_live_abcDEF123 used", "key [redacted] used"},

@@ -29,9 +29,9 @@ std::string CheckJwks(const Config& config) {
   if (absl::StartsWith(jwks, "https://") || absl::StartsWith(jwks, "http://")) return "";
   SystemClock clock;
   const absl::Status status = auth::FileKeySource::Create(jwks, clock).status();
-  return status.ok() ? ""
-                     : absl::StrCat("--jwt-jwks is neither an http:// or https:// URL nor a file of keys: ",
-                                    status.message());
+  return status.ok()
+             ? ""
+             : absl::StrCat("--jwt-jwks is neither an http:// or https:// URL nor a file of keys: ", status.message());
 }
 
 std::string CheckAssertionKey(const Config& config) {
@@ -56,7 +56,8 @@ std::vector<Setting> EdgeSettings() {
       {"http-tls-cert", "HTTP_TLS_CERT_FILE", Type::kFile, "",
        "PEM file of the public server's certificate chain; none: plain HTTP behind a proxy"},
       {"http-tls-key", "HTTP_TLS_KEY_FILE", Type::kFile, "", "PEM file of the public server's private key"},
-      {"http-threads", "HTTP_THREADS", Type::kInt, "2", "I/O threads of the public server", 1, 64},
+      {"http-threads", "HTTP_THREADS", Type::kInt, "1",
+       "I/O threads of the public server; each hand-over between them costs", 1, 64},
       {"http-connections", "HTTP_CONNECTIONS", Type::kInt, "1024",
        "most connections to the public server; more are closed at once", 1, 100'000},
       {"user-assertion-key", "USER_ASSERTION_KEY_FILE", Type::kFile, std::nullopt,

@@ -120,6 +120,7 @@ absl::StatusOr<BatchOutcome> WebhookService::Transact(const std::vector<Incoming
 }
 
 void WebhookService::Publish(const std::vector<Incoming>& events, const BatchOutcome& outcome) {
+  const telemetry::LogBatch lines;
   for (size_t i = 0; i < events.size(); ++i) {
     const telemetry::CallScope scope(events[i].trace);
     TellOf(events[i].event, outcome.results[i], outcome.duplicates);

@@ -72,7 +72,8 @@ Load RunCheckLoad(const std::string& address, const rpc::TlsFiles& tls, const st
   const auto channel = rpc::MakeChannel(address, tls);
   channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(5));
   std::vector<std::unique_ptr<Caller>> callers;
-  for (int i = 0; i < concurrency; ++i) callers.push_back(std::make_unique<Caller>(shared, channel, static_cast<size_t>(i) * 7919));
+  for (int i = 0; i < concurrency; ++i)
+    callers.push_back(std::make_unique<Caller>(shared, channel, static_cast<size_t>(i) * 7919));
   const auto begun = SteadyClock::now();
   shared.end = begun + duration;
   for (auto& caller : callers) caller->Next();

@@ -1,5 +1,5 @@
-// The baseline of the entitlement benchmark: the same server runtime (mTLS, callback API) around a method that does nothing.
-// usage: bench_echo_server LISTEN CA CERT KEY
+// The baseline of the entitlement benchmark: the same server runtime (mTLS, callback API) around a method that does
+// nothing. usage: bench_echo_server LISTEN CA CERT KEY
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,7 +11,8 @@ namespace {
 
 class EchoService : public billing::entitlements::v1::EntitlementsService::CallbackService {
  public:
-  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context, const billing::entitlements::v1::CheckRequest* request,
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
+                                  const billing::entitlements::v1::CheckRequest* request,
                                   billing::entitlements::v1::CheckResponse* response) override {
     response->set_granted(true);
     response->set_revision(request->min_revision());

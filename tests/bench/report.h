@@ -29,6 +29,9 @@ class Rounds {
   }
   void ReportMiddle() {
     for (Figure& figure : figures_) {
+      std::printf("# %s, ratios of the rounds:", figure.name.c_str());
+      for (const Round& round : figure.rounds) std::printf(" %.3f", round.ratio);
+      std::printf("\n");
       const auto middle = figure.rounds.begin() + static_cast<std::ptrdiff_t>(figure.rounds.size() / 2);
       std::nth_element(figure.rounds.begin(), middle, figure.rounds.end(),
                        [](const Round& a, const Round& b) { return a.ratio < b.ratio; });

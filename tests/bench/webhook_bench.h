@@ -4,7 +4,8 @@
 
 namespace billmesh::bench {
 
-// Each in a mesh of its own. They end the program where a figure would mean nothing. `smoke`: small, to see that it runs.
+// Each in a mesh of its own. They end the program where a figure would mean nothing. `smoke`: small, to see that it
+// runs.
 
 // Rates, latencies and what an event costs.
 void BenchWebhookRate(bool smoke);
