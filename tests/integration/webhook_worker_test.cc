@@ -20,6 +20,17 @@ class WebhookWorkerTest : public WebhookTest {
       database_.LinkCustomer(database_.AddWorkspace(absl::StrCat("acme-", n)), absl::StrCat("cus_1", n));
     }
   }
+  void MakeOneMoreDue() {
+    Deliver(Event("evt_late", "customer.subscription.created", 5, Subscription("sub_late", "cus_late", "active")));
+    database_.LinkCustomer(database_.AddWorkspace("late"), "cus_late");
+  }
+  // How many transactions wrote these events last.
+  std::string TransactionsOf(const std::string& ids) {
+    return Value(absl::StrCat("SELECT count(DISTINCT xmin::text)::text FROM billing.webhook_events "
+                              "WHERE provider_event_id IN (",
+                              ids, ")")
+                     .c_str());
+  }
   // The second event's row as the database gives it back from an UPDATE where `when` holds.
   void OnUpdateOfSecond(const std::string& when, const std::string& what) {
     database_.AdminScript(absl::StrCat(R"sql(
@@ -80,8 +91,19 @@ TEST_F(WebhookWorkerTest, AnErrorThatNobodyClassifiedCostsOneAnAttempt) {
   EXPECT_EQ(Attempts("evt_2"), "1");
   StopSpoiling();
   database_.SetClockOffset(absl::Hours(3));
+  MakeOneMoreDue();
   replica_.worker.RunOnce();
   EXPECT_EQ(EventStatus("evt_2"), "processed") << "the next attempt, once the cause is gone";
+  EXPECT_EQ(TransactionsOf("'evt_2', 'evt_late'"), "2") << "it has failed before: it goes alone";
+}
+
+TEST_F(WebhookWorkerTest, APayloadThatCannotBeReadFailsAlone) {
+  MakeDue();
+  database_.Admin("UPDATE billing.webhook_events SET payload = 'no event' WHERE provider_event_id = 'evt_2'");
+  replica_.worker.RunOnce();
+  ExpectTheOthersApplied();
+  EXPECT_EQ(EventStatus("evt_2"), "failed payload_unreadable");
+  EXPECT_EQ(Attempts("evt_2"), "1");
 }
 
 TEST_F(WebhookWorkerTest, OneThatTimesOutComesBehindTheOthers) {
@@ -104,14 +126,11 @@ TEST_F(WebhookWorkerTest, OneThatHasFailedIsTriedByItself) {
   replica_.worker.RunOnce();
   database_.Admin("DELETE FROM billing.subscription_items WHERE provider_item_id = 'si_of_sub_1'");
   database_.SetClockOffset(absl::Hours(3));
-  Deliver(Event("evt_late", "customer.subscription.created", 5, Subscription("sub_late", "cus_late", "active")));
-  database_.LinkCustomer(database_.AddWorkspace("late"), "cus_late");
+  MakeOneMoreDue();
   replica_.worker.RunOnce();
   EXPECT_EQ(EventStatus("evt_late"), "processed");
   EXPECT_EQ(EventStatus("evt_2"), "processed");
-  EXPECT_EQ(Value("SELECT count(DISTINCT xmin::text)::text FROM billing.webhook_events WHERE provider_event_id IN "
-                  "('evt_2', 'evt_late')"),
-            "2");
+  EXPECT_EQ(TransactionsOf("'evt_2', 'evt_late'"), "2");
 }
 
 // One that is known to wait in vain is put behind the others; of those that weren't tried for it, each is.
@@ -131,10 +150,7 @@ TEST_F(WebhookWorkerTest, LockedEntitiesHoldNobodyElsesEvents) {
   database_.SetClockOffset(absl::Minutes(2));
   replica_.worker.RunOnce();
   EXPECT_EQ(EventStatus("evt_1"), "processed") << "once the lease has ended";
-  EXPECT_EQ(Value("SELECT count(DISTINCT xmin::text)::text FROM billing.webhook_events WHERE provider_event_id IN "
-                  "('evt_1', 'evt_2')"),
-            "2")
-      << "they are suspects";
+  EXPECT_EQ(TransactionsOf("'evt_1', 'evt_2'"), "2") << "they are suspects";
 }
 
 }  // namespace
