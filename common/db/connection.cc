@@ -170,7 +170,8 @@ absl::Status Connection::WaitReadable(absl::Duration deadline) {
     if (left <= absl::ZeroDuration()) {
       // The answer may still come: the connection can't be used again.
       broken_ = true;
-      return Fail(Reason::FAILURE_REASON_DATABASE_UNAVAILABLE, "the database did not answer in time");
+      return Fail(Reason::FAILURE_REASON_DATABASE_UNAVAILABLE, "the database did not answer in time",
+                  {{"client_timeout", absl::FormatDuration(statement_timeout_)}});
     }
     pollfd fd{PQsocket(connection_), static_cast<short>(flush == 1 ? POLLIN | POLLOUT : POLLIN), 0};
     const int ready = poll(&fd, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);

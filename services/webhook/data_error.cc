@@ -13,7 +13,7 @@ bool IsDataError(const absl::Status& status) {
 bool IsTimeout(const absl::Status& status) {
   const Metadata metadata = MetadataOf(status);
   const auto state = metadata.find("sqlstate");
-  return state != metadata.end() && state->second == "57014";
+  return metadata.count("client_timeout") > 0 || (state != metadata.end() && state->second == "57014");
 }
 
 std::string DataErrorReason(const absl::Status& status) {

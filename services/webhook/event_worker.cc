@@ -17,6 +17,7 @@ namespace {
 
 constexpr char kPayloadUnreadable[] = "payload_unreadable";
 constexpr char kInternalError[] = "internal_error";
+constexpr char kStatementTimeout[] = "statement_timeout";
 constexpr const char* kOpenStatuses[] = {"pending", "failed", "parked", "quarantined", "dead"};
 
 }  // namespace
@@ -76,25 +77,28 @@ absl::StatusOr<EventResult> EventWorker::ApplyAlone(const Incoming& incoming) {
                      {{"event_row", incoming.stored->id}, {"error", std::string(result.status().message())}});
     return deps_.service.StoreAsFailed(incoming, kInternalError);
   }
-  // This ends the pass: the next one has the others before it.
-  if (IsTimeout(result.status())) deps_.suspects.Note(incoming.event);
+  // Perhaps by no fault of its own, so that it costs no attempt. But those behind it come first from now on.
+  if (IsTimeout(result.status())) {
+    deps_.suspects.Note(incoming.event);
+    return Defer(incoming, kStatementTimeout);
+  }
   return result;
 }
 
-// The event stays pending and keeps its attempts: it is looked at again the later, the longer it has waited.
+// The event stays as it is and keeps its attempts: it is looked at again the later, the longer it has waited.
 absl::StatusOr<EventResult> EventWorker::Defer(const Incoming& incoming, const std::string& why) {
-  telemetry::Warn("event not fetched", {{"provider_event_id", incoming.event.id}, {"why", why}});
+  telemetry::Warn("event deferred", {{"provider_event_id", incoming.event.id}, {"why", why}});
   RETURN_IF_ERROR(db::RunInTransaction(deps_.pool, db::Scope::System("webhook.defer"), [&](db::Tx& tx) {
-    return DeferEvent(tx, *incoming.stored, options_.fetch_backoff);
+    return DeferEvent(tx, *incoming.stored, options_.defer_backoff);
   }));
   EventResult result;
-  result.reason = kNeedsFetch;
+  result.reason = why;
   return result;
 }
 
 // In one transaction. What went wrong with it may be any one's fault: then each is tried alone, but those that are
 // known to wait for a lock.
-bool EventWorker::ApplyTogether(const std::vector<Incoming>& events) {
+bool EventWorker::ApplyTogether(const std::vector<Incoming>& events, absl::Duration deadline_monotonic) {
   if (events.empty()) return true;
   const auto results = deps_.service.Apply(events);
   bool go_on = true;
@@ -102,7 +106,7 @@ bool EventWorker::ApplyTogether(const std::vector<Incoming>& events) {
     const telemetry::CallScope scope(events[i].trace);
     if (results[i].ok() || IsLocked(results[i].status(), events[i])) {
       go_on = Settle(events[i], results[i]) && go_on;
-    } else if (go_on) {  // else it's a fault of ours, which the next would meet too
+    } else if (go_on && deps_.clock.Monotonic() < deadline_monotonic) {  // else the next would meet our fault too
       go_on = Settle(events[i], ApplyAlone(events[i]));
     }
   }
@@ -150,8 +154,9 @@ bool EventWorker::RunOnce() {
     }
   }
   // Those that wait for nobody come first.
-  if (!ApplyTogether(together)) return false;
+  if (!ApplyTogether(together, deadline)) return false;
   for (TakenUp& taken : alone) {
+    if (deps_.clock.Monotonic() >= deadline) return false;
     const telemetry::CallScope scope(taken.incoming.trace);
     if (!Settle(taken.incoming, TakeUpAlone(taken, deadline))) return false;
   }

@@ -34,9 +34,10 @@ class EventWorker {
     std::string owner;  // of the leases: unique to this process
     bool livemode = false;
     absl::Duration lease = absl::Minutes(1);
-    int max_events = 16;                                                 // leased at a time
-    int partition_days = 7;                                              // ahead
-    lease::Backoff fetch_backoff = {absl::Seconds(10), absl::Hours(1)};  // while the provider doesn't say
+    int max_events = 16;     // leased at a time
+    int partition_days = 7;  // ahead
+    // While the provider doesn't say, or a statement takes too long.
+    lease::Backoff defer_backoff = {absl::Seconds(10), absl::Hours(1)};
   };
   EventWorker(const Deps& deps, Options options) : deps_(deps), options_(std::move(options)) {}
 
@@ -56,7 +57,7 @@ class EventWorker {
   };
   TakenUp Open(LeasedEvent& leased) const;
   bool MayGoTogether(const TakenUp& taken) const;
-  bool ApplyTogether(const std::vector<Incoming>& events);
+  bool ApplyTogether(const std::vector<Incoming>& events, absl::Duration deadline_monotonic);
   bool IsLocked(const absl::Status& status, const Incoming& incoming) const;
   absl::StatusOr<EventResult> TakeUpAlone(TakenUp& taken, absl::Duration deadline_monotonic);
   absl::StatusOr<EventResult> ApplyAlone(const Incoming& incoming);

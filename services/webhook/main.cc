@@ -74,8 +74,8 @@ int Run(const config::Config& config) {
   telemetry::SetGaugeCallback("billmesh_webhook_queued", "Deliveries that wait for a batch", {},
                               [&batcher] { return static_cast<double>(batcher.queued()); });
   telemetry::SetGaugeCallback("billmesh_webhook_suspects",
-                              "Customers and objects whose events run alone: the database refused some of them", {},
-                              [&suspects] { return static_cast<double>(suspects.size()); });
+                              "Customers and objects whose events run alone: one was refused, locked out or timed out",
+                              {}, [&suspects] { return static_cast<double>(suspects.size()); });
   notifier.OnWake(daemon.AddWorker(
       "events", settings.worker_period, [&worker] { return worker.RunOnce(); }, webhook::EventWorker::kRest));
   const auto every_period = [](auto run) { return [run] { return run(), false; }; };

@@ -1,6 +1,6 @@
-// Remembers what those events were about that the database refused or that waited for a lock in vain, so that the next
-// ones about the same run alone: they cost nobody else a batch. By the provider's customer and object, since the entity
-// is known to the transaction only.
+// Remembers what those events were about that the database refused, that waited for a lock in vain or that timed out in
+// a worker's hand, so that the next ones about the same run alone: they cost nobody else a batch. By the provider's
+// customer and object, since the entity is known to the transaction only.
 #pragma once
 
 #include <atomic>

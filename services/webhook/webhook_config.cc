@@ -130,7 +130,7 @@ WebhookConfig ReadWebhookConfig(const config::Config& config, const std::string&
   read.worker.env = config.Get("billing-env");
   read.worker.owner = lease_owner;
   read.worker.livemode = read.batch.livemode;
-  read.worker.fetch_backoff = read.batch.backoff;
+  read.worker.defer_backoff = read.batch.backoff;
   read.worker.lease = config.GetDuration("event-lease");
   read.worker.partition_days = static_cast<int>(config.GetInt("partition-days"));
   return read;

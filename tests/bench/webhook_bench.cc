@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -97,8 +98,8 @@ void ExpectDurable(Mesh& mesh) {
 }
 
 // As on a server that has run for a while: its log goes into files that are there already. A new one is filled with
-// zeros first, which holds up every commit for tens of milliseconds. And a benchmark is over before the next
-// checkpoint.
+// zeros first, which holds up every commit for tens of milliseconds. A benchmark is over before the next checkpoint:
+// what one costs isn't in its figures.
 void AgeLog(Mesh& mesh) {
   mesh.Value("ALTER SYSTEM SET max_wal_size = '8GB'");
   mesh.Value("ALTER SYSTEM SET min_wal_size = '2GB'");
@@ -148,8 +149,8 @@ double BenchTop(Mesh& mesh, Deliveries& events, int deliveries, double baseline,
   return load.per_second;
 }
 
-// An open loop at this rate.
-void BenchPaced(Mesh& mesh, Deliveries& events, double rate, int seconds, Rounds& rounds) {
+// An open loop at this rate; its acknowledgements' p99 in ms.
+double BenchPaced(Mesh& mesh, Deliveries& events, double rate, int seconds, Rounds& rounds) {
   const std::vector<std::string> requests = events.NextWithEarlyOnes(static_cast<int>(rate * seconds));
   sync();
   const std::vector<pid_t> pids = Processes(mesh);
@@ -164,6 +165,7 @@ void BenchPaced(Mesh& mesh, Deliveries& events, double rate, int seconds, Rounds
   rounds.Add("webhook_paced_commits_per_event", commits / done, "commits", 1);
   rounds.Add("webhook_ack_p50_ms", load.p50_us / 1000, "ms", kAckBarMs);
   rounds.Add("webhook_ack_p99_ms", load.p99_us / 1000, "ms", kAckBarMs);
+  return load.p99_us / 1000;
 }
 
 // A refund is projected once its charge is: from when that was stored (and acknowledged) to when the refund was
@@ -189,6 +191,7 @@ void BenchWebhookRate(bool smoke) {
   MakePayments(mesh, sizes.entities);
   Deliveries events(mesh, sizes.entities);
   Rounds rounds;
+  double worst_ack_ms = 0;
   for (int round = 0; round < sizes.rate_rounds; ++round) {
     const double baseline = RunPgbench(mesh, sizes.entities, sizes.pgbench_seconds, events.Body(0, 0));
     const int deliveries = sizes.deliveries / sizes.rate_rounds;
@@ -198,9 +201,10 @@ void BenchWebhookRate(bool smoke) {
     }
     const double top = BenchTop(mesh, events, deliveries, baseline, rounds);
     ExpectProjected(mesh);
-    BenchPaced(mesh, events, top / 2, sizes.paced_seconds, rounds);
+    worst_ack_ms = std::max(worst_ack_ms, BenchPaced(mesh, events, top / 2, sizes.paced_seconds, rounds));
   }
   rounds.ReportMiddle();
+  Report("webhook_ack_p99_ms_worst", worst_ack_ms, "ms", kAckBarMs);
   Report("webhook_lag_p99_ms", LagP99Ms(mesh), "ms", kLagBarMs);
 }
 

@@ -74,6 +74,7 @@ void Serve(const stripesim::Options& options) {
   int signal = 0;
   sigwait(&signals, &signal);
   server.Stop();
+  simulator.DropHeld();
   simulator.SetSender(nullptr);
   sender.reset();
 }

@@ -126,6 +126,11 @@ void Simulator::Tick() {
   RunDueTimers(world_);
 }
 
+void Simulator::DropHeld() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  held_.clear();
+}
+
 void Simulator::SetSender(WebhookSender* sender) {
   std::lock_guard<std::mutex> lock(mutex_);
   sender_ = sender;

@@ -38,6 +38,9 @@ class Simulator {
   // Runs what is due by now: sessions that expire, renewals. To be called now and then.
   void Tick();
 
+  // Forgets the requests that rules hold, unanswered: they own connections of the server, which is about to end.
+  void DropHeld();
+
   // Where webhooks go; without it they are only recorded. Must outlive all calls of Handle.
   void SetSender(WebhookSender* sender);
   // The page's address once the port is known, where no flag says it.
