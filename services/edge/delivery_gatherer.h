@@ -23,8 +23,8 @@ class DeliveryGatherer {
   struct Options {
     int max_calls = 2;  // under way at a time; more deliveries gather meanwhile
     // Fewer deliveries than `few` are held back until every call has ended or been under way for `hold_back`.
-    size_t few = 48;
-    absl::Duration hold_back = absl::Milliseconds(7);
+    size_t few = 16;
+    absl::Duration hold_back = absl::Milliseconds(10);
     // A call that waits for an entity's lock holds up its own deliveries only: from here on it isn't counted any more.
     absl::Duration slow_after = absl::Milliseconds(100);
     int max_slow_calls = 14;
