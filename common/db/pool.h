@@ -50,9 +50,9 @@ class Tx {
   explicit Tx(Connection& connection) : connection_(connection) {}
   Tx(const Tx&) = delete;
   // Runs one statement, and those queued before it, in one round trip. After an error the transaction can only be
-  // rolled back: return the error. Errors: DATABASE_UNAVAILABLE, TRANSACTION_CONFLICT (40001, 40P01, 55P03),
-  // CONSTRAINT_VIOLATION (class 23; metadata constraint, sqlstate), DATA_INVALID (class 22), else an INTERNAL without
-  // reason.
+  // rolled back: return the error. Errors: DATABASE_UNAVAILABLE (metadata client_timeout where we stopped waiting),
+  // TRANSACTION_CONFLICT (40001, 40P01, 55P03), CONSTRAINT_VIOLATION (class 23; metadata constraint, sqlstate),
+  // DATA_INVALID (class 22), else an INTERNAL without reason.
   absl::StatusOr<Result> Exec(const char* sql, std::initializer_list<Param> params = {});
   absl::StatusOr<Result> Exec(const char* sql, std::vector<Param> params);
   // Queues a statement whose result isn't needed at once: it travels with the next Exec or Flush, or before the commit,

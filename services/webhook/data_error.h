@@ -10,8 +10,8 @@ namespace billmesh::webhook {
 
 bool IsDataError(const absl::Status& status);
 
-// A statement took longer than it may (SQLSTATE 57014). Most often the database is slow, but it may be what was
-// written.
+// A statement took longer than it may: the server ended it (SQLSTATE 57014), or we stopped waiting. Most often the
+// database is slow, but it may be what was written.
 bool IsTimeout(const absl::Status& status);
 
 // "constraint_violation: subscriptions_customer_fkey", "data_invalid: 22003": holds no value of the data.

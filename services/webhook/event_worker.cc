@@ -106,7 +106,8 @@ bool EventWorker::ApplyTogether(const std::vector<Incoming>& events, absl::Durat
     const telemetry::CallScope scope(events[i].trace);
     if (results[i].ok() || IsLocked(results[i].status(), events[i])) {
       go_on = Settle(events[i], results[i]) && go_on;
-    } else if (go_on && deps_.clock.Monotonic() < deadline_monotonic) {  // else the next would meet our fault too
+    } else if (go_on && deps_.clock.Monotonic() < deadline_monotonic) {
+      // Not after a fault of ours, which the next would meet too.
       go_on = Settle(events[i], ApplyAlone(events[i]));
     }
   }

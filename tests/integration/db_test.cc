@@ -95,6 +95,20 @@ TEST_F(DbTest, DeadlocksAreRetriedUntilBothSucceed) {
   EXPECT_TRUE(two.ok()) << two;
 }
 
+TEST_F(DbTest, AnAnswerIsWaitedForNoLongerThanTheTimeout) {
+  db::PoolOptions options;
+  options.url = database_.Url("checkout");
+  options.daemon = "checkout";
+  options.max_connections = 1;
+  options.statement_timeout = absl::Milliseconds(200);
+  db::Pool pool(options, database_.clock(), database_.ids());
+  const absl::Status late =
+      pool.Run(Scope::System("test"), [](Tx& tx) { return tx.Exec("SELECT pg_sleep(5)").status(); });
+  EXPECT_EQ(ReasonOf(late), Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) << late;
+  EXPECT_EQ(MetadataOf(late).count("client_timeout"), 1u);
+  EXPECT_EQ(pool.open_connections(), 0) << "its answer may still come";
+}
+
 TEST_F(DbTest, FullPoolAnswersOverloaded) {
   db::PoolOptions options;
   options.url = database_.Url("checkout");
