@@ -41,6 +41,8 @@ class Connection {
   bool usable() const;
   // For one that lay idle: false if the server has ended it meanwhile. Asks the socket only, no round trip.
   bool StillOpen();
+  // Whether a statement of the open transaction failed: COMMIT would roll back, and say that it went well.
+  bool InFailedTransaction() const { return PQtransactionStatus(connection_) == PQTRANS_INERROR; }
   // Marks the connection as not to be reused.
   void Discard() { broken_ = true; }
 

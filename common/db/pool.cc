@@ -1,6 +1,8 @@
 #include "common/db/pool.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +24,15 @@ bool IsRetriedConflict(const absl::Status& status) {
   return state != metadata.end() && (state->second == "40001" || state->second == "40P01");
 }
 
+// Whether the server said that a statement failed, the commit or one before it: then the transaction is rolled back for
+// certain. A lost reply leaves the outcome open; so does the farewell of a server that goes away (class 57P).
+bool IsAnswered(const absl::Status& status) {
+  if (ReasonOf(status) != Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) return true;
+  const Metadata metadata = MetadataOf(status);
+  const auto state = metadata.find("sqlstate");
+  return state != metadata.end() && state->second.rfind("57P", 0) != 0 && state->second.rfind("08", 0) != 0;
+}
+
 }  // namespace
 
 absl::StatusOr<Result> Tx::Exec(const char* sql, std::initializer_list<Param> params) {
@@ -29,35 +40,44 @@ absl::StatusOr<Result> Tx::Exec(const char* sql, std::initializer_list<Param> pa
 }
 
 absl::StatusOr<Result> Tx::Exec(const char* sql, std::vector<Param> params) {
-  if (begun_ && statements_.empty()) return connection_.Exec(sql, params);
+  if (begun_ && queue_.empty()) return connection_.Exec(sql, params);
   Queue(sql, std::move(params));
-  return RunQueued();
+  ASSIGN_OR_RETURN(std::vector<Result> results, RunQueued());
+  return std::move(results.back());
 }
 
 void Tx::Queue(const char* sql, std::vector<Param> params, OnResult on_result) {
-  statements_.emplace_back(sql, std::move(params));
-  on_results_.push_back(std::move(on_result));
+  queue_.push_back({sql, std::move(params), std::move(on_result), nullptr});
 }
 
-absl::Status Tx::Flush() { return statements_.empty() ? absl::OkStatus() : RunQueued().status(); }
+void Tx::QueueAndTake(const char* sql, std::vector<Param> params, TakeResult take) {
+  queue_.push_back({sql, std::move(params), nullptr, std::move(take)});
+}
 
-// The last one's result.
-absl::StatusOr<Result> Tx::RunQueued() {
+absl::Status Tx::Flush() { return queue_.empty() ? absl::OkStatus() : RunQueued().status(); }
+
+bool Tx::MayCommitAtOnce() const {
+  return std::none_of(queue_.begin(), queue_.end(), [](const Queued& queued) { return queued.on_result != nullptr; });
+}
+
+absl::StatusOr<std::vector<Result>> Tx::RunQueued(const char* closing) {
   std::vector<Statement> together;
   if (!begun_) {
     for (const std::string& command : begin_) together.push_back({command.c_str(), {}, /*may_prepare=*/false});
   }
-  const size_t opening = together.size();
-  for (auto& [sql, params] : statements_) together.push_back({sql, std::move(params)});
-  std::vector<OnResult> on_results = std::move(on_results_);
-  statements_.clear();
-  on_results_.clear();
+  const auto opening = static_cast<std::ptrdiff_t>(together.size());
+  std::vector<Queued> queue = std::move(queue_);
+  queue_.clear();
+  for (Queued& queued : queue) together.push_back({queued.sql, std::move(queued.params)});
+  if (closing != nullptr) together.push_back({closing, {}, /*may_prepare=*/false});
   begun_ = true;
   ASSIGN_OR_RETURN(std::vector<Result> results, connection_.ExecAll(together));
-  for (size_t i = 0; i < on_results.size(); ++i) {
-    if (on_results[i]) RETURN_IF_ERROR(on_results[i](results[opening + i]));
+  results.erase(results.begin(), results.begin() + opening);
+  for (size_t i = 0; i < queue.size(); ++i) {
+    if (queue[i].on_result) RETURN_IF_ERROR(queue[i].on_result(results[i]));
+    if (queue[i].take) queue[i].take(results[i]);
   }
-  return std::move(results.back());
+  return results;
 }
 
 absl::StatusOr<absl::Time> Tx::Now() {
@@ -90,26 +110,25 @@ absl::Status Pool::RunOnce(const Scope& scope, const std::function<absl::Status(
   }
   tx.begin_ = *std::move(opening);
   absl::Status status = fn(tx);
-  if (status.ok()) status = tx.Flush();
-  if (!status.ok()) {
-    if (tx.begun_ && !connection->Script("ROLLBACK").ok()) connection->Discard();
-    Release(std::move(connection));
-    return status;
-  }
-  // Nothing was run: there is nothing to commit.
-  if (tx.begun_) status = Commit(*connection);
+  if (status.ok()) status = Commit(tx);
+  if (!status.ok() && tx.begun_ && !connection->Script("ROLLBACK").ok()) connection->Discard();
   Release(std::move(connection));
   return status;
 }
 
-absl::Status Pool::Commit(Connection& connection) {
-  const auto committed = connection.Script("COMMIT");
-  if (committed.ok()) return absl::OkStatus();
-  connection.Discard();
-  // A lost reply leaves the outcome open; an answered error (a deferred constraint) is a rollback for certain.
-  if (ReasonOf(committed.status()) != Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) return committed.status();
+// After an error the transaction is still to be ended: what a lost connection held is gone by itself.
+absl::Status Pool::Commit(Tx& tx) {
+  if (tx.connection_.InFailedTransaction()) {
+    return absl::InternalError("a statement failed, and its error was passed over: there is nothing to commit");
+  }
+  const bool at_once = tx.MayCommitAtOnce();
+  if (!at_once) RETURN_IF_ERROR(tx.Flush());
+  // Nothing was run: there is nothing to commit.
+  if (!tx.begun_ && tx.queue_.empty()) return absl::OkStatus();
+  const absl::Status status = tx.RunQueued("COMMIT").status();
+  if (status.ok() || IsAnswered(status)) return status;
   return Fail(Reason::FAILURE_REASON_COMMIT_IN_DOUBT,
-              absl::StrCat("the connection was lost during COMMIT: ", std::string(committed.status().message())));
+              absl::StrCat("the connection was lost during COMMIT: ", std::string(status.message())));
 }
 
 absl::StatusOr<std::vector<std::string>> Pool::OpeningOf(const Scope& scope) const {

@@ -44,8 +44,10 @@ class Scope {
 // An open transaction. Stores take it first and never begin, commit or keep it. Not thread safe.
 class Tx {
  public:
-  // Sees the result of a queued statement; an error fails the transaction.
+  // Sees the result of a queued statement, before the commit; an error fails the transaction.
   using OnResult = std::function<absl::Status(const Result&)>;
+  // Takes the result of a queued statement, and refuses nothing. May run after the commit; not if that failed.
+  using TakeResult = std::function<void(const Result&)>;
 
   explicit Tx(Connection& connection) : connection_(connection) {}
   Tx(const Tx&) = delete;
@@ -57,8 +59,10 @@ class Tx {
   absl::StatusOr<Result> Exec(const char* sql, std::vector<Param> params);
   // Queues a statement whose result isn't needed at once: it travels with the next Exec or Flush, or before the commit,
   // in the order of queuing. Each sees what those before it did, as if they were run one by one. `sql` is a literal;
-  // what `on_result` refers to must live until then.
+  // what `on_result` or `take` refers to must live until then: as long as Pool::Run, where nothing comes after. What is
+  // queued last travels with COMMIT itself, unless a result of it has to be seen first (`on_result`).
   void Queue(const char* sql, std::vector<Param> params, OnResult on_result = nullptr);
+  void QueueAndTake(const char* sql, std::vector<Param> params, TakeResult take);
   // Runs what is queued. Nothing queued costs nothing.
   absl::Status Flush();
   // billing.now(): the time that decides.
@@ -66,13 +70,21 @@ class Tx {
 
  private:
   friend class Pool;
-  absl::StatusOr<Result> RunQueued();
+  struct Queued {
+    const char* sql;
+    std::vector<Param> params;
+    OnResult on_result;
+    TakeResult take;
+  };
+  // The results of what is queued, in its order. `closing` goes last, if it's there.
+  absl::StatusOr<std::vector<Result>> RunQueued(const char* closing = nullptr);
+  // Whether COMMIT may travel with what is queued.
+  bool MayCommitAtOnce() const;
 
   Connection& connection_;
   std::vector<std::string> begin_;  // what opens the transaction; sent with the first statement
   bool begun_ = false;              // begin_ was sent
-  std::vector<std::pair<const char*, std::vector<Param>>> statements_;
-  std::vector<OnResult> on_results_;
+  std::vector<Queued> queue_;
 };
 
 struct PoolOptions {
@@ -95,8 +107,9 @@ class Pool {
 
   // Runs fn in one transaction: OK commits, an error rolls back. A business refusal is therefore a value of fn, so that
   // its audit row is kept. fn is run again, from the start, on serialization failures and deadlocks: it may have no
-  // effect but through tx. COMMIT_IN_DOUBT when the connection was lost during COMMIT. Blocks; thread safe. No provider
-  // call and no RPC belongs inside fn (IDM-15).
+  // effect but through tx. COMMIT_IN_DOUBT when the connection was lost during COMMIT or among what travels with it.
+  // INTERNAL when fn returns OK though a statement failed. Blocks; thread safe. No provider call and no RPC belongs
+  // inside fn (IDM-15).
   absl::Status Run(const Scope& scope, const std::function<absl::Status(Tx&)>& fn);
 
   // Whether the database answers, its real clock (not billing.now()), and the applied schema version.
@@ -114,7 +127,7 @@ class Pool {
   absl::StatusOr<std::unique_ptr<Connection>> Acquire();
   void Release(std::unique_ptr<Connection> connection);
   absl::Status RunOnce(const Scope& scope, const std::function<absl::Status(Tx&)>& fn);
-  static absl::Status Commit(Connection& connection);
+  static absl::Status Commit(Tx& tx);
   absl::StatusOr<std::vector<std::string>> OpeningOf(const Scope& scope) const;
 
   const PoolOptions options_;

@@ -1,7 +1,7 @@
 #include "services/webhook/change_notifier.h"
 
-#include <condition_variable>
-#include <mutex>
+#include <algorithm>
+#include <chrono>
 
 #include "billing/entitlements/v1/entitlements.grpc.pb.h"
 #include "common/rpc/server.h"
@@ -13,73 +13,84 @@ namespace {
 namespace pb = billing::entitlements::v1;
 
 // The bound of NotifyChangesRequest.changes.
-constexpr int kMaxChanges = 1000;
-
-struct Hint {
-  grpc::ClientContext context;
-  pb::NotifyChangesRequest request;
-  pb::NotifyChangesResponse response;
-};
+constexpr size_t kMaxChanges = 1000;
 
 void CountHint(const char* outcome) {
   telemetry::GetCounter("billmesh_webhook_hints_total", "Hints to entitlements", {{"outcome", outcome}}).Add();
 }
 
-}  // namespace
-
-struct GrpcChangeNotifier::Impl {
-  std::unique_ptr<pb::EntitlementsService::Stub> stub;
-  absl::Duration timeout;
-  std::mutex mutex;
-  std::condition_variable done;
-  int in_flight = 0;  // guarded by mutex
-
-  void Finish(bool ok) {
-    CountHint(ok ? "ok" : "failed");
-    std::lock_guard lock(mutex);
-    --in_flight;
-    done.notify_all();
+void Send(pb::EntitlementsService::Stub& stub, absl::Duration timeout, const std::vector<EntityChange>& changes) {
+  grpc::ClientContext context;
+  rpc::PrepareContext(context, timeout);
+  pb::NotifyChangesRequest request;
+  for (const EntityChange& change : changes) {
+    pb::EntityRevision* entry = request.add_changes();
+    entry->set_entity_id(change.entity_id);
+    entry->set_revision(change.revision);
   }
-};
-
-GrpcChangeNotifier::GrpcChangeNotifier(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout)
-    : impl_(std::make_unique<Impl>()) {
-  impl_->stub = pb::EntitlementsService::NewStub(std::move(channel));
-  impl_->timeout = timeout;
+  pb::NotifyChangesResponse response;
+  CountHint(stub.NotifyChanges(&context, request, &response).ok() ? "ok" : "failed");
 }
 
+}  // namespace
+
+GrpcChangeNotifier::GrpcChangeNotifier(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout)
+    : channel_(std::move(channel)), timeout_(timeout), sender_([this] { SendGathered(); }) {}
+
 GrpcChangeNotifier::~GrpcChangeNotifier() {
-  std::unique_lock lock(impl_->mutex);
-  impl_->done.wait(lock, [this] { return impl_->in_flight == 0; });
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_sender_.notify_one();
+  sender_.join();
 }
 
 void GrpcChangeNotifier::Notify(const std::vector<EntityChange>& changes) {
   if (changes.empty()) return;
+  bool dropped = false;
   {
-    std::lock_guard lock(impl_->mutex);
-    if (impl_->in_flight >= kMaxInFlight) {
-      CountHint("dropped");
-      return;
+    std::lock_guard lock(mutex_);
+    for (const EntityChange& change : changes) {
+      const auto known = waiting_.find(change.entity_id);
+      if (known != waiting_.end()) {
+        known->second = std::max(known->second, change.revision);
+      } else if (waiting_.size() < kMaxWaiting) {
+        waiting_.emplace(change.entity_id, change.revision);
+      } else {
+        dropped = true;
+      }
     }
-    ++impl_->in_flight;
   }
-  auto hint = std::make_shared<Hint>();
-  rpc::PrepareContext(hint->context, impl_->timeout);
-  for (const EntityChange& change : changes) {
-    if (hint->request.changes_size() == kMaxChanges) break;
-    pb::EntityRevision* entry = hint->request.add_changes();
-    entry->set_entity_id(change.entity_id);
-    entry->set_revision(change.revision);
+  wake_sender_.notify_one();
+  if (dropped) CountHint("dropped");
+}
+
+void GrpcChangeNotifier::SendGathered() {
+  const auto stub = pb::EntitlementsService::NewStub(channel_);
+  std::unique_lock lock(mutex_);
+  for (bool ending = false; !ending;) {
+    wake_sender_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    ending = stopping_;
+    const std::vector<EntityChange> changes = TakeSome();
+    if (changes.empty()) return;
+    lock.unlock();
+    Send(*stub, timeout_, changes);
+    lock.lock();
+    const auto pause = std::chrono::microseconds(absl::ToInt64Microseconds(kPause));
+    wake_sender_.wait_for(lock, pause, [this] { return stopping_; });
   }
-  Hint* const sent = hint.get();
-  impl_->stub->async()->NotifyChanges(&sent->context, &sent->request, &sent->response,
-                                      [impl = impl_.get(), hint = std::move(hint)](const grpc::Status& status) mutable {
-                                        // The context holds the channel. It must be gone before the end may go on, or
-                                        // else the channel's last reference is dropped here, on gRPC's own thread,
-                                        // which would then wait for itself.
-                                        hint.reset();
-                                        impl->Finish(status.ok());
-                                      });
+}
+
+// Under the lock.
+std::vector<EntityChange> GrpcChangeNotifier::TakeSome() {
+  std::vector<EntityChange> changes;
+  while (!waiting_.empty() && changes.size() < kMaxChanges) {
+    const auto first = waiting_.begin();
+    changes.push_back({first->first, first->second});
+    waiting_.erase(first);
+  }
+  return changes;
 }
 
 void GrpcChangeNotifier::WakeWorkers() {

@@ -2,8 +2,15 @@
 // the change feed; to this daemon's own workers, that stored events are due. Losing a hint loses nothing.
 #pragma once
 
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -22,12 +29,16 @@ class ChangeNotifier {
   virtual void WakeWorkers() = 0;
 };
 
-// Sends hints without waiting for their answers. At most kMaxInFlight at a time; more are dropped.
+// Sends hints one after the other, by a thread of its own: the first at once; what changes until kPause after its
+// answer goes as one, each entity with its latest revision. So a busy daemon's hints cost little, and a listener that
+// is slow or away costs its callers nothing. At most kMaxWaiting entities wait; more are dropped.
 class GrpcChangeNotifier final : public ChangeNotifier {
  public:
-  static constexpr int kMaxInFlight = 64;
+  static constexpr size_t kMaxWaiting = 10'000;
+  static constexpr absl::Duration kPause = absl::Milliseconds(10);
+  // `timeout`: of one hint.
   GrpcChangeNotifier(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout);
-  // Waits for the hints that are under way, which is bounded by their timeout.
+  // Sends one more hint, if there is something to say; bounded by two timeouts.
   ~GrpcChangeNotifier() override;
   void Notify(const std::vector<EntityChange>& changes) override;
   void WakeWorkers() override;
@@ -35,9 +46,17 @@ class GrpcChangeNotifier final : public ChangeNotifier {
   void OnWake(std::function<void()> wake) { wake_ = std::move(wake); }
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void SendGathered();
+  std::vector<EntityChange> TakeSome();
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  const absl::Duration timeout_;
   std::function<void()> wake_;
+  std::mutex mutex_;
+  std::condition_variable wake_sender_;
+  std::unordered_map<std::string, int64_t> waiting_;  // the latest revision by entity id; guarded by mutex_
+  bool stopping_ = false;                             // guarded by mutex_
+  std::thread sender_;                                // begun last: it uses the others
 };
 
 }  // namespace billmesh::webhook

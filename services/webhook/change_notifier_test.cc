@@ -1,5 +1,7 @@
 #include "services/webhook/change_notifier.h"
 
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 
@@ -15,9 +17,26 @@ class Listener final : public pb::EntitlementsService::Service {
  public:
   grpc::Status NotifyChanges(grpc::ServerContext*, const pb::NotifyChangesRequest* request,
                              pb::NotifyChangesResponse*) override {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    ++calls_;
+    changed_.notify_all();
     for (const pb::EntityRevision& change : request->changes()) heard_[change.entity_id()] = change.revision();
+    changed_.wait(lock, [this] { return !holds_; });
     return grpc::Status::OK;
+  }
+  int calls() {
+    std::lock_guard lock(mutex_);
+    return calls_;
+  }
+  // Whether calls are kept waiting for their answer.
+  void Hold(bool holds) {
+    std::lock_guard lock(mutex_);
+    holds_ = holds;
+    changed_.notify_all();
+  }
+  bool WaitForCall() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(10), [this] { return calls_ > 0; });
   }
   std::map<std::string, int64_t> heard() {
     std::lock_guard lock(mutex_);
@@ -26,6 +45,9 @@ class Listener final : public pb::EntitlementsService::Service {
 
  private:
   std::mutex mutex_;
+  std::condition_variable changed_;
+  bool holds_ = false;                    // guarded by mutex_
+  int calls_ = 0;                         // guarded by mutex_
   std::map<std::string, int64_t> heard_;  // guarded by mutex_
 };
 
@@ -54,12 +76,29 @@ TEST(ChangeNotifierTest, HintsArriveAndTheEndWaitsForThem) {
   EXPECT_EQ(host.listener.heard(), (std::map<std::string, int64_t>{{"entity_a", 3}, {"entity_b", 7}}));
 }
 
+TEST(ChangeNotifierTest, WhatChangesWhileOneIsUnderWayGoesAsOneWithTheLatestRevision) {
+  Host host;
+  host.listener.Hold(true);
+  {
+    GrpcChangeNotifier notifier(host.Channel(), absl::Seconds(30));
+    notifier.Notify({{"entity_a", 1}});
+    ASSERT_TRUE(host.listener.WaitForCall());
+    for (int64_t revision = 2; revision <= 100; ++revision) notifier.Notify({{"entity_a", revision}});
+    notifier.Notify({{"entity_b", 5}, {"entity_a", 99}});
+    host.listener.Hold(false);
+  }
+  EXPECT_EQ(host.listener.calls(), 2);
+  EXPECT_EQ(host.listener.heard(), (std::map<std::string, int64_t>{{"entity_a", 100}, {"entity_b", 5}}));
+}
+
 TEST(ChangeNotifierTest, AListenerThatIsAwayCostsNothing) {
   Host host;
   const auto channel = host.Channel();
   host.server->Shutdown();
   GrpcChangeNotifier notifier(channel, absl::Milliseconds(200));
-  for (int i = 0; i < 10 * GrpcChangeNotifier::kMaxInFlight; ++i) notifier.Notify({{"entity_a", i}});
+  for (size_t i = 0; i < 2 * GrpcChangeNotifier::kMaxWaiting; ++i) {
+    notifier.Notify({{"entity_" + std::to_string(i), 1}});
+  }
 }
 
 }  // namespace

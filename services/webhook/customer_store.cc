@@ -77,15 +77,13 @@ absl::Status UpsertCustomers(db::Tx& tx, std::string_view env, std::string_view 
     SET provider_default_payment_method_id = EXCLUDED.provider_default_payment_method_id, deleted_at = EXCLUDED.deleted_at,
         provider_updated_at = EXCLUDED.provider_updated_at, provider_event_id = EXCLUDED.provider_event_id,
         updated_at = billing.now()
-    WHERE c.id = EXCLUDED.id AND c.entity_id = EXCLUDED.entity_id
+    WHERE CASE WHEN c.id = EXCLUDED.id AND c.entity_id = EXCLUDED.entity_id THEN true
+               ELSE billing.refuse_key('customers_provider_customer_key') END
   )sql",
            {env, provider, UuidColumn(rows, &CustomerRow::id), UuidColumn(rows, &CustomerRow::entity_id),
             Column(rows, &CustomerRow::provider_customer_id), Column(rows, &CustomerRow::default_payment_method_id),
             Column(rows, &CustomerRow::deleted_at), Column(rows, VersionTime<CustomerRow>),
-            Column(rows, VersionEvent<CustomerRow>)},
-           [expected = rows.size()](const db::Result& done) {
-             return ExpectAll(done, expected, "customers_provider_customer_key");
-           });
+            Column(rows, VersionEvent<CustomerRow>)});
   return absl::OkStatus();
 }
 
@@ -123,7 +121,8 @@ absl::Status UpsertPaymentMethods(db::Tx& tx, std::string_view env, std::string_
         last4 = EXCLUDED.last4, exp_month = EXCLUDED.exp_month, exp_year = EXCLUDED.exp_year, wallet = EXCLUDED.wallet,
         detached_at = EXCLUDED.detached_at, provider_updated_at = EXCLUDED.provider_updated_at,
         provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
-    WHERE m.id = EXCLUDED.id AND m.entity_id = EXCLUDED.entity_id
+    WHERE CASE WHEN m.id = EXCLUDED.id AND m.entity_id = EXCLUDED.entity_id THEN true
+               ELSE billing.refuse_key('payment_methods_provider_method_key') END
   )sql",
            {env, provider, UuidColumn(rows, &PaymentMethodRow::id), UuidColumn(rows, &PaymentMethodRow::entity_id),
             Column(rows, &PaymentMethodRow::provider_payment_method_id),
@@ -132,10 +131,7 @@ absl::Status UpsertPaymentMethods(db::Tx& tx, std::string_view env, std::string_
             Column(rows, &PaymentMethodRow::exp_month), Column(rows, &PaymentMethodRow::exp_year),
             Column(rows, &PaymentMethodRow::wallet), Column(rows, &PaymentMethodRow::provider_created_at),
             Column(rows, &PaymentMethodRow::detached_at), Column(rows, VersionTime<PaymentMethodRow>),
-            Column(rows, VersionEvent<PaymentMethodRow>)},
-           [expected = rows.size()](const db::Result& done) {
-             return ExpectAll(done, expected, "payment_methods_provider_method_key");
-           });
+            Column(rows, VersionEvent<PaymentMethodRow>)});
   return absl::OkStatus();
 }
 

@@ -139,7 +139,9 @@ absl::StatusOr<BatchOutcome> EventAdmin::ApplyIn(db::Tx& tx, const LeasedEvent& 
   events.clear();
   events.push_back(std::move(incoming));
   EventBatch batch(settings_, deps_.ids, events);
-  ASSIGN_OR_RETURN(BatchOutcome outcome, failure != nullptr ? batch.RunAsFailed(tx, *failure) : batch.Run(tx));
+  RETURN_IF_ERROR(failure != nullptr ? batch.RunAsFailed(tx, *failure) : batch.Run(tx));
+  RETURN_IF_ERROR(tx.Flush());
+  BatchOutcome outcome = batch.TakeOutcome();
   const EventResult& result = outcome.results.at(0);
   const nlohmann::json detail = {{"status_before", std::string(NameOf(leased.status))},
                                  {"status", std::string(NameOf(result.disposition))},

@@ -24,7 +24,7 @@ std::optional<absl::Duration> EventBatch::ParkedDelay(const Work& work) const {
   return std::clamp(age, settings_.backoff.base, settings_.backoff.max);
 }
 
-absl::StatusOr<BatchOutcome> EventBatch::Run(db::Tx& tx) {
+absl::Status EventBatch::Run(db::Tx& tx) {
   RETURN_IF_ERROR(Admit(tx));
   RouteAll();
   AddObjects();
@@ -32,12 +32,10 @@ absl::StatusOr<BatchOutcome> EventBatch::Run(db::Tx& tx) {
   RETURN_IF_ERROR(LetGoOfKnown(tx));
   RETURN_IF_ERROR(objects_.Apply(tx));
   SettleAll();
-  RETURN_IF_ERROR(WriteAll(tx));
-  RETURN_IF_ERROR(tx.Flush());
-  return TakeOutcome();
+  return WriteAll(tx);
 }
 
-absl::StatusOr<BatchOutcome> EventBatch::RunAsFailed(db::Tx& tx, const std::string& reason) {
+absl::Status EventBatch::RunAsFailed(db::Tx& tx, const std::string& reason) {
   RETURN_IF_ERROR(Admit(tx));
   RETURN_IF_ERROR(LetGoOfKnown(tx));
   for (Work& work : work_) {
@@ -46,8 +44,7 @@ absl::StatusOr<BatchOutcome> EventBatch::RunAsFailed(db::Tx& tx, const std::stri
   }
   SettleAll();
   WriteEvents(tx);
-  RETURN_IF_ERROR(tx.Flush());
-  return TakeOutcome();
+  return absl::OkStatus();
 }
 
 // New events are taken for this batch's until the answer says which keys were known: the question travels with what is

@@ -65,10 +65,13 @@ class EventBatch {
   // All must outlive this object. At least one event.
   EventBatch(const BatchSettings& settings, IdGenerator& ids, const std::vector<Incoming>& events);
 
-  // Everything, in a transaction of the system scope. LEASE_LOST when a stored event isn't the caller's any more.
-  absl::StatusOr<BatchOutcome> Run(db::Tx& tx);
+  // Everything, in a transaction of the system scope; the last writes are left queued, to travel with the commit, so
+  // that this object must outlive the transaction. LEASE_LOST when a stored event isn't the caller's any more.
+  absl::Status Run(db::Tx& tx);
   // Instead of applying: stores each event as failed for this reason (WHK-9), with no effect on any projection.
-  absl::StatusOr<BatchOutcome> RunAsFailed(db::Tx& tx, const std::string& reason);
+  absl::Status RunAsFailed(db::Tx& tx, const std::string& reason);
+  // Once, when the writes are done: after the commit, or after Tx::Flush.
+  BatchOutcome TakeOutcome();
 
  private:
   // One event that is this batch's to apply.
@@ -92,7 +95,6 @@ class EventBatch {
   absl::Status WriteAll(db::Tx& tx);
   void WriteEvents(db::Tx& tx);
   absl::Status WriteAudit(db::Tx& tx);
-  BatchOutcome TakeOutcome();
 
   const BatchSettings& settings_;
   IdGenerator& ids_;

@@ -263,7 +263,7 @@ void WakeParked(db::Tx& tx, std::string_view env, std::string_view provider, con
                 bool& has_due) {
   if (object_ids.empty()) return;
   // One that a worker holds is skipped: it locks the event before the entity, we do it the other way round.
-  tx.Queue(R"sql(
+  tx.QueueAndTake(R"sql(
     WITH waiting AS (
       SELECT e.id, e.received_at
       FROM billing.webhook_events e
@@ -275,10 +275,8 @@ void WakeParked(db::Tx& tx, std::string_view env, std::string_view provider, con
     FROM waiting
     WHERE e.id = waiting.id AND e.received_at = waiting.received_at
   )sql",
-           {env, provider, Param::TextArray(object_ids)}, [&has_due](const db::Result& woken) {
-             has_due = has_due || woken.affected() > 0;
-             return absl::OkStatus();
-           });
+                  {env, provider, Param::TextArray(object_ids)},
+                  [&has_due](const db::Result& woken) { has_due = has_due || woken.affected() > 0; });
 }
 
 absl::StatusOr<EventStats> ReadEventStats(db::Tx& tx, std::string_view env, std::string_view provider) {

@@ -180,7 +180,8 @@ absl::Status UpsertPayments(db::Tx& tx, std::string_view env, std::string_view p
         charge_status = EXCLUDED.charge_status, charge_created_at = EXCLUDED.charge_created_at,
         charge_updated_at = EXCLUDED.charge_updated_at, charge_event_id = EXCLUDED.charge_event_id,
         updated_at = billing.now()
-    WHERE p.id = EXCLUDED.id AND p.entity_id = EXCLUDED.entity_id
+    WHERE CASE WHEN p.id = EXCLUDED.id AND p.entity_id = EXCLUDED.entity_id THEN true
+               ELSE billing.refuse_key('payments_provider_payment_key') END
   )sql",
            {env,
             provider,
@@ -209,10 +210,7 @@ absl::Status UpsertPayments(db::Tx& tx, std::string_view env, std::string_view p
             Column(rows, OfCharge([](const ChargePart& c) { return std::string(NameOf(c.status)); })),
             Column(rows, OfCharge(&ChargePart::created_at)),
             Column(rows, OfCharge([](const ChargePart& c) { return *c.version.at; })),
-            Column(rows, OfCharge([](const ChargePart& c) { return c.version.event_id; }))},
-           [expected = rows.size()](const db::Result& done) {
-             return ExpectAll(done, expected, "payments_provider_payment_key");
-           });
+            Column(rows, OfCharge([](const ChargePart& c) { return c.version.event_id; }))});
   return absl::OkStatus();
 }
 
@@ -233,17 +231,15 @@ absl::Status UpsertRefunds(db::Tx& tx, std::string_view env, std::string_view pr
     SET status = EXCLUDED.status, currency = EXCLUDED.currency, amount_minor = EXCLUDED.amount_minor,
         failure_code = EXCLUDED.failure_code, provider_updated_at = EXCLUDED.provider_updated_at,
         provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
-    WHERE r.id = EXCLUDED.id AND r.entity_id = EXCLUDED.entity_id
+    WHERE CASE WHEN r.id = EXCLUDED.id AND r.entity_id = EXCLUDED.entity_id THEN true
+               ELSE billing.refuse_key('refunds_provider_refund_key') END
   )sql",
            {env, provider, UuidColumn(rows, &RefundRow::id), UuidColumn(rows, &RefundRow::entity_id),
             Column(rows, &RefundRow::provider_refund_id), Column(rows, &RefundRow::provider_payment_id),
             Column(rows, [](const RefundRow& r) { return NameOf(r.status); }), Column(rows, &RefundRow::currency),
             Column(rows, &RefundRow::amount_minor), Column(rows, &RefundRow::failure_code),
             Column(rows, &RefundRow::provider_created_at), Column(rows, VersionTime<RefundRow>),
-            Column(rows, VersionEvent<RefundRow>)},
-           [expected = rows.size()](const db::Result& done) {
-             return ExpectAll(done, expected, "refunds_provider_refund_key");
-           });
+            Column(rows, VersionEvent<RefundRow>)});
   return absl::OkStatus();
 }
 
@@ -264,17 +260,15 @@ absl::Status UpsertDisputes(db::Tx& tx, std::string_view env, std::string_view p
     SET status = EXCLUDED.status, currency = EXCLUDED.currency, amount_minor = EXCLUDED.amount_minor,
         cause = EXCLUDED.cause, provider_updated_at = EXCLUDED.provider_updated_at,
         provider_event_id = EXCLUDED.provider_event_id, updated_at = billing.now()
-    WHERE d.id = EXCLUDED.id AND d.entity_id = EXCLUDED.entity_id
+    WHERE CASE WHEN d.id = EXCLUDED.id AND d.entity_id = EXCLUDED.entity_id THEN true
+               ELSE billing.refuse_key('disputes_provider_dispute_key') END
   )sql",
            {env, provider, UuidColumn(rows, &DisputeRow::id), UuidColumn(rows, &DisputeRow::entity_id),
             Column(rows, &DisputeRow::provider_dispute_id), Column(rows, &DisputeRow::provider_payment_id),
             Column(rows, [](const DisputeRow& r) { return NameOf(r.status); }), Column(rows, &DisputeRow::currency),
             Column(rows, &DisputeRow::amount_minor), Column(rows, &DisputeRow::cause),
             Column(rows, &DisputeRow::provider_created_at), Column(rows, VersionTime<DisputeRow>),
-            Column(rows, VersionEvent<DisputeRow>)},
-           [expected = rows.size()](const db::Result& done) {
-             return ExpectAll(done, expected, "disputes_provider_dispute_key");
-           });
+            Column(rows, VersionEvent<DisputeRow>)});
   return absl::OkStatus();
 }
 
@@ -297,17 +291,15 @@ absl::Status UpsertCreditNotes(db::Tx& tx, std::string_view env, std::string_vie
         total_minor = EXCLUDED.total_minor, voided_at = EXCLUDED.voided_at,
         provider_updated_at = EXCLUDED.provider_updated_at, provider_event_id = EXCLUDED.provider_event_id,
         updated_at = billing.now()
-    WHERE n.id = EXCLUDED.id AND n.entity_id = EXCLUDED.entity_id
+    WHERE CASE WHEN n.id = EXCLUDED.id AND n.entity_id = EXCLUDED.entity_id THEN true
+               ELSE billing.refuse_key('credit_notes_provider_credit_note_key') END
   )sql",
            {env, provider, UuidColumn(rows, &CreditNoteRow::id), UuidColumn(rows, &CreditNoteRow::entity_id),
             Column(rows, &CreditNoteRow::provider_credit_note_id), Column(rows, &CreditNoteRow::provider_invoice_id),
             Column(rows, &CreditNoteRow::number), Column(rows, [](const CreditNoteRow& r) { return NameOf(r.status); }),
             Column(rows, &CreditNoteRow::currency), Column(rows, &CreditNoteRow::total_minor),
             Column(rows, &CreditNoteRow::provider_created_at), Column(rows, &CreditNoteRow::voided_at),
-            Column(rows, VersionTime<CreditNoteRow>), Column(rows, VersionEvent<CreditNoteRow>)},
-           [expected = rows.size()](const db::Result& done) {
-             return ExpectAll(done, expected, "credit_notes_provider_credit_note_key");
-           });
+            Column(rows, VersionTime<CreditNoteRow>), Column(rows, VersionEvent<CreditNoteRow>)});
   return absl::OkStatus();
 }
 

@@ -139,6 +139,7 @@ absl::StatusOr<ProjectionService::Told> ProjectionService::RunIn(db::Tx& tx, con
     const auto at = revisions.find(work->result.entity_id);
     work->revision = at == revisions.end() ? 0 : at->second;
   }
+  RETURN_IF_ERROR(tx.Flush());  // nothing may fill it after it is given away
   return told;
 }
 

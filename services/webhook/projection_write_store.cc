@@ -89,7 +89,8 @@ absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_v
         trial_start = EXCLUDED.trial_start, trial_end = EXCLUDED.trial_end, latest_invoice_id = EXCLUDED.latest_invoice_id,
         collection_paused = EXCLUDED.collection_paused, provider_updated_at = EXCLUDED.provider_updated_at,
         provider_event_id = EXCLUDED.provider_event_id, updated_at = EXCLUDED.updated_at
-    WHERE s.id = EXCLUDED.id AND s.entity_id = EXCLUDED.entity_id
+    WHERE CASE WHEN s.id = EXCLUDED.id AND s.entity_id = EXCLUDED.entity_id THEN true
+               ELSE billing.refuse_key('subscriptions_provider_subscription_key') END
   )sql",
            {env,
             provider,
@@ -110,10 +111,7 @@ absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_v
             Param::TextArray(invoice),
             Param::BoolArray(paused),
             Param::TimeArray(updated),
-            Param::TextArray(event)},
-           [expected = id.size()](const db::Result& done) {
-             return ExpectAll(done, expected, "subscriptions_provider_subscription_key");
-           });
+            Param::TextArray(event)});
   return absl::OkStatus();
 }
 
@@ -160,13 +158,11 @@ absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider,
     SET provider_price_id = EXCLUDED.provider_price_id, quantity = EXCLUDED.quantity,
         current_period_start = EXCLUDED.current_period_start, current_period_end = EXCLUDED.current_period_end,
         updated_at = EXCLUDED.updated_at
-    WHERE i.id = EXCLUDED.id AND i.subscription_id = EXCLUDED.subscription_id
+    WHERE CASE WHEN i.id = EXCLUDED.id AND i.subscription_id = EXCLUDED.subscription_id THEN true
+               ELSE billing.refuse_key('subscription_items_provider_item_key') END
   )sql",
       {provider, Param::UuidArray(id), Param::UuidArray(entity), Param::UuidArray(subscription), Param::TextArray(item),
-       Param::TextArray(price), Param::IntArray(quantity), Param::TimeArray(start), Param::TimeArray(end)},
-      [expected = id.size()](const db::Result& done) {
-        return ExpectAll(done, expected, "subscription_items_provider_item_key");
-      });
+       Param::TextArray(price), Param::IntArray(quantity), Param::TimeArray(start), Param::TimeArray(end)});
   return absl::OkStatus();
 }
 
@@ -226,7 +222,8 @@ absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view p
         billing_reason = EXCLUDED.billing_reason, period_start = EXCLUDED.period_start, period_end = EXCLUDED.period_end,
         hosted_invoice_url = EXCLUDED.hosted_invoice_url, provider_updated_at = EXCLUDED.provider_updated_at,
         provider_event_id = EXCLUDED.provider_event_id, updated_at = EXCLUDED.updated_at
-    WHERE i.id = EXCLUDED.id AND i.entity_id = EXCLUDED.entity_id
+    WHERE CASE WHEN i.id = EXCLUDED.id AND i.entity_id = EXCLUDED.entity_id THEN true
+               ELSE billing.refuse_key('invoices_provider_invoice_key') END
   )sql",
            {env,
             provider,
@@ -249,10 +246,7 @@ absl::Status UpsertInvoices(db::Tx& tx, std::string_view env, std::string_view p
             Param::TextArray(url),
             Param::TimeArray(created),
             Param::TimeArray(updated),
-            Param::TextArray(event)},
-           [expected = id.size()](const db::Result& done) {
-             return ExpectAll(done, expected, "invoices_provider_invoice_key");
-           });
+            Param::TextArray(event)});
   return absl::OkStatus();
 }
 
@@ -370,7 +364,7 @@ void InsertRemediations(db::Tx& tx, IdGenerator& ids, std::string_view env, std:
     }
   }
   if (id.empty()) return;
-  tx.Queue(R"sql(
+  tx.QueueAndTake(R"sql(
     INSERT INTO billing.remediations (id, env, entity_id, provider, kind, provider_subscription_id, canonical_subscription_id,
                                       algorithm)
     SELECT v.id, $1, v.entity_id, $2, 'cancel_duplicate_subscription', v.subscription, v.canonical, $3
@@ -378,14 +372,13 @@ void InsertRemediations(db::Tx& tx, IdGenerator& ids, std::string_view env, std:
     ON CONFLICT (provider, kind, provider_subscription_id) DO NOTHING
     RETURNING entity_id, provider_subscription_id, canonical_subscription_id
   )sql",
-           {env, provider, kCanonicalAlgorithm, Param::UuidArray(id), Param::UuidArray(entity),
-            Param::TextArray(subscription), Param::UuidArray(canonical)},
-           [&duplicates](const db::Result& rows) {
-             for (int i = 0; i < rows.size(); ++i) {
-               duplicates.push_back({rows[i].Text(0), rows[i].Text(1), rows[i].Text(2)});
-             }
-             return absl::OkStatus();
-           });
+                  {env, provider, kCanonicalAlgorithm, Param::UuidArray(id), Param::UuidArray(entity),
+                   Param::TextArray(subscription), Param::UuidArray(canonical)},
+                  [&duplicates](const db::Result& rows) {
+                    for (int i = 0; i < rows.size(); ++i) {
+                      duplicates.push_back({rows[i].Text(0), rows[i].Text(1), rows[i].Text(2)});
+                    }
+                  });
 }
 
 }  // namespace
@@ -411,7 +404,7 @@ absl::Status WriteStates(db::Tx& tx, IdGenerator& ids, std::string_view env, std
 
 void BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids, std::vector<EntityChange>& changes) {
   if (entity_ids.empty()) return;
-  tx.Queue(R"sql(
+  tx.QueueAndTake(R"sql(
     WITH bumped AS (
       UPDATE billing.entities SET revision = revision + 1 WHERE id = ANY ($1::uuid[]) RETURNING id, revision
     )
@@ -419,10 +412,9 @@ void BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids, std::
     SELECT b.id, b.revision, clock.now FROM bumped b CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
     RETURNING entity_id, revision
   )sql",
-           {Param::UuidArray(entity_ids)}, [&changes](const db::Result& rows) {
-             for (int i = 0; i < rows.size(); ++i) changes.push_back({rows[i].Text(0), rows[i].Int(1)});
-             return absl::OkStatus();
-           });
+                  {Param::UuidArray(entity_ids)}, [&changes](const db::Result& rows) {
+                    for (int i = 0; i < rows.size(); ++i) changes.push_back({rows[i].Text(0), rows[i].Int(1)});
+                  });
 }
 
 }  // namespace billmesh::webhook

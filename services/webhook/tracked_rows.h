@@ -1,5 +1,6 @@
 // What the stores of projected rows share: keeping what was loaded, which rows are written, and the error when an
-// object of the provider's turns out to be another row's already.
+// object of the provider's turns out to be another row's already. An upsert finds that out by itself
+// (billing.refuse_key), so that the commit needn't wait for its answer.
 #pragma once
 
 #include <map>
@@ -50,11 +51,6 @@ absl::Status CheckDistinct(const std::vector<const Row*>& rows, std::string Row:
     if (!distinct.insert(row->*key).second) return Taken(constraint);
   }
   return absl::OkStatus();
-}
-
-// Whether an upsert wrote each of its rows: its WHERE leaves out those that are another row of ours.
-inline absl::Status ExpectAll(const db::Result& done, size_t rows, const char* constraint) {
-  return done.affected() == static_cast<int64_t>(rows) ? absl::OkStatus() : Taken(constraint);
 }
 
 }  // namespace billmesh::webhook

@@ -1,6 +1,7 @@
 #include "services/webhook/webhook_service.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "common/fault/fault_point.h"
 #include "common/status/status.h"
@@ -108,15 +109,17 @@ absl::StatusOr<EventResult> WebhookService::StoreAsFailed(const Incoming& event,
 }
 
 absl::StatusOr<BatchOutcome> WebhookService::Transact(const std::vector<Incoming>& events, const std::string* failure) {
-  auto outcome = db::RunInTransaction(
-      deps_.pool, db::Scope::System("webhook.apply"), [&](db::Tx& tx) -> absl::StatusOr<BatchOutcome> {
-        EventBatch batch(settings_, deps_.ids, events);
-        auto applied = failure != nullptr ? batch.RunAsFailed(tx, *failure) : batch.Run(tx);
+  std::optional<EventBatch> batch;
+  const absl::Status status =
+      db::RunInTransaction(deps_.pool, db::Scope::System("webhook.apply"), [&](db::Tx& tx) -> absl::Status {
+        batch.emplace(settings_, deps_.ids, events);
+        absl::Status applied = failure != nullptr ? batch->RunAsFailed(tx, *failure) : batch->Run(tx);
         FAULT_POINT("webhook.before_commit");
         return applied;
       });
   FAULT_POINT("webhook.after_commit_before_answer");
-  return outcome;
+  if (!status.ok()) return status;
+  return batch->TakeOutcome();
 }
 
 void WebhookService::Publish(const std::vector<Incoming>& events, const BatchOutcome& outcome) {

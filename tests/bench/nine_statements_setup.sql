@@ -1,5 +1,5 @@
--- Tables of the webhook benchmark's baseline: ours, with their indexes, checks and fill factors (0016; LIKE copies none) but without
--- foreign keys, row-level security and partitions, so that nothing of the mesh sees what is written.
+-- Tables of the webhook benchmark's baseline: ours, with their indexes, checks, fill factors (0016) and samples (0018; LIKE copies
+-- neither) but without foreign keys, row-level security and partitions, so that nothing of the mesh sees what is written.
 CREATE SCHEMA bench;
 CREATE TABLE bench.webhook_event_keys (LIKE billing.webhook_event_keys INCLUDING ALL);
 CREATE TABLE bench.webhook_events (LIKE billing.webhook_events INCLUDING ALL);
@@ -12,6 +12,8 @@ CREATE TABLE bench.payload (payload bytea);
 ALTER TABLE bench.entities SET (fillfactor = 70);
 ALTER TABLE bench.subscriptions SET (fillfactor = 70);
 ALTER TABLE bench.subscription_items SET (fillfactor = 70);
+SELECT billing.sample_lightly(t::regclass)
+FROM unnest(ARRAY['bench.webhook_events', 'bench.webhook_event_keys', 'bench.audit_log', 'bench.change_feed']) AS t;
 -- Ids in the order of time, as ours are.
 CREATE SEQUENCE bench.ids CACHE 100;
 CREATE FUNCTION bench.id(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$ SELECT lpad(to_hex(n), 32, '0')::uuid $$;

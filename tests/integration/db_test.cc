@@ -215,7 +215,7 @@ TEST_F(DbTest, AnErrorAmongQueuedStatementsFailsTheTransactionAndTheConnectionGo
     EXPECT_EQ(database_.Value("SELECT revision FROM billing.entities WHERE id = $1", {id}), "1");
   }
   EXPECT_EQ(pool.open_connections(), 1);
-  // Queued last, found before the commit; and an error of who looks at a result is one of the transaction.
+  // Queued last, seen before the commit; and an error of who looks at a result is one of the transaction.
   EXPECT_FALSE(pool.Run(Scope::System("test"),
                         [&](Tx& tx) {
                           tx.Queue(kBump, {id},
@@ -227,19 +227,104 @@ TEST_F(DbTest, AnErrorAmongQueuedStatementsFailsTheTransactionAndTheConnectionGo
   EXPECT_EQ(pool.open_connections(), 1);
 }
 
-TEST_F(DbTest, AConnectionLostAmongQueuedStatementsIsUnavailableNotInDoubt) {
+// Where COMMIT travelled with them, who lost the connection can't know.
+TEST_F(DbTest, AConnectionLostAmongQueuedStatementsIsInDoubtOnlyWhereTheCommitWasAmongThem) {
   db::Pool& pool = database_.Pool("checkout", 1);
-  const absl::Status status = pool.Run(Scope::System("test"), [&](Tx& tx) -> absl::Status {
-    tx.Queue("SELECT 1", {});
-    RETURN_IF_ERROR(tx.Flush());
-    database_.TakeAway();
-    tx.Queue("SELECT 1", {});
-    tx.Queue("SELECT 2", {});
+  const auto look = [](const db::Result&) { return absl::OkStatus(); };
+  struct Case {
+    Tx::OnResult on_result;
+    Reason reason;
+  };
+  for (const Case& c : {Case{look, Reason::FAILURE_REASON_DATABASE_UNAVAILABLE},
+                        Case{nullptr, Reason::FAILURE_REASON_COMMIT_IN_DOUBT}}) {
+    const absl::Status status = pool.Run(Scope::System("test"), [&](Tx& tx) -> absl::Status {
+      tx.Queue("SELECT 1", {});
+      RETURN_IF_ERROR(tx.Flush());
+      database_.TakeAway();
+      tx.Queue("SELECT 1", {});
+      tx.Queue("SELECT 2", {}, c.on_result);
+      return absl::OkStatus();
+    });
+    EXPECT_EQ(ReasonOf(status), c.reason) << status;
+    database_.Restore();
+    EXPECT_TRUE(pool.Check().ok());
+  }
+}
+
+TEST_F(DbTest, WhatIsQueuedLastTravelsWithTheCommitAndIsTakenAfterIt) {
+  db::Pool& pool = database_.Pool("checkout", 1);
+  const std::string id = database_.AddWorkspace("acme");
+  const char* const kBump = "UPDATE billing.entities SET revision = revision + 1 WHERE id = $1 RETURNING revision";
+  const auto stored = [&] { return database_.Value("SELECT revision FROM billing.entities WHERE id = $1", {id}); };
+  int64_t taken = 0;
+  std::string stored_when_taken;
+  const auto take = [&](const db::Result& rows) {
+    taken = rows[0].Int(0);
+    stored_when_taken = stored();
+  };
+  ASSERT_TRUE(pool.Run(Scope::System("test"),
+                       [&](Tx& tx) {
+                         tx.QueueAndTake(kBump, {id}, take);
+                         return absl::OkStatus();
+                       })
+                  .ok());
+  EXPECT_EQ(taken, 2);
+  EXPECT_EQ(stored_when_taken, "2") << "others see it";
+  // Together with one whose result may refuse all, it waits for that.
+  const absl::Status refused = pool.Run(Scope::System("test"), [&](Tx& tx) {
+    tx.QueueAndTake(kBump, {id}, take);
+    tx.Queue("SELECT 1", {}, [](const db::Result&) { return absl::InternalError("not as it should be"); });
     return absl::OkStatus();
   });
-  EXPECT_EQ(ReasonOf(status), Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) << status;
-  database_.Restore();
+  EXPECT_FALSE(refused.ok());
+  EXPECT_EQ(stored_when_taken, "2");
+  EXPECT_EQ(stored(), "2");
+  EXPECT_EQ(pool.open_connections(), 1);
+}
+
+// The server answered: nothing is in doubt, and nothing is kept.
+TEST_F(DbTest, AnErrorAmongWhatTravelsWithTheCommitIsCertain) {
+  db::Pool& pool = database_.Pool("checkout", 1);
+  const std::string id = database_.AddWorkspace("acme");
+  bool taken = false;
+  const auto run = [&](const char* failing) {
+    return pool.Run(Scope::System("test"), [&](Tx& tx) {
+      tx.QueueAndTake("UPDATE billing.entities SET revision = revision + 1 WHERE id = $1", {id},
+                      [&](const db::Result&) { taken = true; });
+      tx.Queue("SELECT set_config('statement_timeout', '50ms', true)", {});
+      tx.Queue(failing, {});
+      return absl::OkStatus();
+    });
+  };
+  EXPECT_EQ(ReasonOf(run("SELECT 1 / 0")), Reason::FAILURE_REASON_DATA_INVALID);
+  // 57014: unavailable, but not in doubt.
+  const absl::Status late = run("SELECT pg_sleep(5)");
+  EXPECT_EQ(ReasonOf(late), Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) << late;
+  EXPECT_FALSE(taken);
+  EXPECT_EQ(database_.Value("SELECT revision FROM billing.entities WHERE id = $1", {id}), "1");
+  EXPECT_EQ(pool.open_connections(), 1);
   EXPECT_TRUE(pool.Check().ok());
+}
+
+// The server answers COMMIT of a failed transaction with a rollback, and calls that a success.
+TEST_F(DbTest, AnErrorThatWasPassedOverIsNoCommit) {
+  db::Pool& pool = database_.Pool("checkout", 1);
+  const absl::Status status = pool.Run(Scope::System("test"), [&](Tx& tx) {
+    (void)tx.Exec("SELECT 1 / 0");
+    return absl::OkStatus();
+  });
+  EXPECT_FALSE(status.ok());
+  EXPECT_EQ(pool.open_connections(), 1);
+  EXPECT_TRUE(pool.Check().ok());
+}
+
+TEST_F(DbTest, AKeyOfAnotherRowIsRefusedByName) {
+  const absl::Status status = database_.Pool("webhook").Run(Scope::System("test"), [&](Tx& tx) {
+    tx.Queue("SELECT billing.refuse_key('some_key')", {});
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(ReasonOf(status), Reason::FAILURE_REASON_CONSTRAINT_VIOLATION) << status;
+  EXPECT_EQ(MetadataOf(status).at("constraint"), "some_key");
 }
 
 TEST_F(DbTest, ATransactionThatRunsNothingOpensNothing) {
