@@ -41,6 +41,8 @@ class Connection {
   bool usable() const;
   // For one that lay idle: false if the server has ended it meanwhile. Asks the socket only, no round trip.
   bool StillOpen();
+  // Whether every answer that is due has been read, and the server is there. Not after a lost connection or a time-out.
+  bool InStep() const { return !broken_ && PQstatus(connection_) == CONNECTION_OK; }
   // Whether a statement of the open transaction failed: COMMIT would roll back, and say that it went well.
   bool InFailedTransaction() const { return PQtransactionStatus(connection_) == PQTRANS_INERROR; }
   // Marks the connection as not to be reused.

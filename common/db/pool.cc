@@ -24,15 +24,6 @@ bool IsRetriedConflict(const absl::Status& status) {
   return state != metadata.end() && (state->second == "40001" || state->second == "40P01");
 }
 
-// Whether the server said that a statement failed, the commit or one before it: then the transaction is rolled back for
-// certain. A lost reply leaves the outcome open; so does the farewell of a server that goes away (class 57P).
-bool IsAnswered(const absl::Status& status) {
-  if (ReasonOf(status) != Reason::FAILURE_REASON_DATABASE_UNAVAILABLE) return true;
-  const Metadata metadata = MetadataOf(status);
-  const auto state = metadata.find("sqlstate");
-  return state != metadata.end() && state->second.rfind("57P", 0) != 0 && state->second.rfind("08", 0) != 0;
-}
-
 }  // namespace
 
 absl::StatusOr<Result> Tx::Exec(const char* sql, std::initializer_list<Param> params) {
@@ -126,7 +117,8 @@ absl::Status Pool::Commit(Tx& tx) {
   // Nothing was run: there is nothing to commit.
   if (!tx.begun_ && tx.queue_.empty()) return absl::OkStatus();
   const absl::Status status = tx.RunQueued("COMMIT").status();
-  if (status.ok() || IsAnswered(status)) return status;
+  // Where the server has answered to the end, what failed is rolled back for certain.
+  if (status.ok() || tx.connection_.InStep()) return status;
   return Fail(Reason::FAILURE_REASON_COMMIT_IN_DOUBT,
               absl::StrCat("the connection was lost during COMMIT: ", std::string(status.message())));
 }

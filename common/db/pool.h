@@ -46,7 +46,7 @@ class Tx {
  public:
   // Sees the result of a queued statement, before the commit; an error fails the transaction.
   using OnResult = std::function<absl::Status(const Result&)>;
-  // Takes the result of a queued statement, and refuses nothing. May run after the commit; not if that failed.
+  // Takes the result of a queued statement, and refuses nothing. May run after the commit: it counts once Run is OK.
   using TakeResult = std::function<void(const Result&)>;
 
   explicit Tx(Connection& connection) : connection_(connection) {}

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "billing/entitlements/v1/entitlements.grpc.pb.h"
 #include "common/rpc/server.h"
@@ -12,21 +13,19 @@ namespace {
 
 namespace pb = billing::entitlements::v1;
 
-// The bound of NotifyChangesRequest.changes.
-constexpr size_t kMaxChanges = 1000;
-
 void CountHint(const char* outcome) {
   telemetry::GetCounter("billmesh_webhook_hints_total", "Hints to entitlements", {{"outcome", outcome}}).Add();
 }
 
-void Send(pb::EntitlementsService::Stub& stub, absl::Duration timeout, const std::vector<EntityChange>& changes) {
+void Send(pb::EntitlementsService::Stub& stub, absl::Duration timeout,
+          const std::unordered_map<std::string, int64_t>& revisions) {
   grpc::ClientContext context;
   rpc::PrepareContext(context, timeout);
   pb::NotifyChangesRequest request;
-  for (const EntityChange& change : changes) {
+  for (const auto& [entity_id, revision] : revisions) {
     pb::EntityRevision* entry = request.add_changes();
-    entry->set_entity_id(change.entity_id);
-    entry->set_revision(change.revision);
+    entry->set_entity_id(entity_id);
+    entry->set_revision(revision);
   }
   pb::NotifyChangesResponse response;
   CountHint(stub.NotifyChanges(&context, request, &response).ok() ? "ok" : "failed");
@@ -72,25 +71,14 @@ void GrpcChangeNotifier::SendGathered() {
   for (bool ending = false; !ending;) {
     wake_sender_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
     ending = stopping_;
-    const std::vector<EntityChange> changes = TakeSome();
-    if (changes.empty()) return;
+    if (waiting_.empty()) return;
+    const auto gathered = std::exchange(waiting_, {});
     lock.unlock();
-    Send(*stub, timeout_, changes);
+    Send(*stub, timeout_, gathered);
     lock.lock();
     const auto pause = std::chrono::microseconds(absl::ToInt64Microseconds(kPause));
     wake_sender_.wait_for(lock, pause, [this] { return stopping_; });
   }
-}
-
-// Under the lock.
-std::vector<EntityChange> GrpcChangeNotifier::TakeSome() {
-  std::vector<EntityChange> changes;
-  while (!waiting_.empty() && changes.size() < kMaxChanges) {
-    const auto first = waiting_.begin();
-    changes.push_back({first->first, first->second});
-    waiting_.erase(first);
-  }
-  return changes;
 }
 
 void GrpcChangeNotifier::WakeWorkers() {

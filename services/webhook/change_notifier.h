@@ -31,14 +31,15 @@ class ChangeNotifier {
 
 // Sends hints one after the other, by a thread of its own: the first at once; what changes until kPause after its
 // answer goes as one, each entity with its latest revision. So a busy daemon's hints cost little, and a listener that
-// is slow or away costs its callers nothing. At most kMaxWaiting entities wait; more are dropped.
+// is slow or away costs its callers nothing. At most kMaxWaiting entities wait, as many as a hint may name; more are
+// dropped. A hint is of many requests and carries the ids of none.
 class GrpcChangeNotifier final : public ChangeNotifier {
  public:
-  static constexpr size_t kMaxWaiting = 10'000;
+  static constexpr size_t kMaxWaiting = 1'000;
   static constexpr absl::Duration kPause = absl::Milliseconds(10);
   // `timeout`: of one hint.
   GrpcChangeNotifier(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout);
-  // Sends one more hint, if there is something to say; bounded by two timeouts.
+  // Sends what waits, after the hint that is under way: bounded by two timeouts.
   ~GrpcChangeNotifier() override;
   void Notify(const std::vector<EntityChange>& changes) override;
   void WakeWorkers() override;
@@ -47,7 +48,6 @@ class GrpcChangeNotifier final : public ChangeNotifier {
 
  private:
   void SendGathered();
-  std::vector<EntityChange> TakeSome();
 
   const std::shared_ptr<grpc::Channel> channel_;
   const absl::Duration timeout_;

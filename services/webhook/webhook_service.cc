@@ -128,7 +128,7 @@ void WebhookService::Publish(const std::vector<Incoming>& events, const BatchOut
     const telemetry::CallScope scope(events[i].trace);
     TellOf(events[i].event, outcome.results[i], outcome.duplicates);
   }
-  // What follows belongs to the batch: it travels under its first event's ids.
+  // What follows belongs to the batch: it is logged under its first event's ids.
   const telemetry::CallScope scope(events.front().trace);
   ReportDuplicates(outcome.duplicates);
   deps_.notifier.Notify(outcome.changes);
