@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/daemon/allocator.h"
 #include "common/daemon/probe.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -60,6 +61,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(const Options& options, c
   // Debian's build looks for cycles of locks, at every lock, and would end the process at one.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   telemetry::InitLogging(options.name, config.Get("log-level"));
+  BoundAllocator();
   auto made = std::unique_ptr<Daemon>(new Daemon(options, config));
   RETURN_IF_ERROR(made->Init());
   return made;
