@@ -212,7 +212,7 @@ absl::Status Connection::SendPiped(const Statement& statement, std::vector<const
   const Wire wire(statement.params);
   if (!prepare_ || !statement.may_prepare) {
     const int sent = PQsendQueryParams(connection_, statement.sql, wire.size(), nullptr, wire.values.data(),
-                                       wire.lengths.data(), wire.formats.data(), 0);
+                                       wire.lengths.data(), wire.formats.data(), static_cast<int>(statement.format));
     return sent == 1 ? absl::OkStatus() : Lost("cannot send");
   }
   const std::string name = PreparedName(statement.sql);
@@ -223,7 +223,7 @@ absl::Status Connection::SendPiped(const Statement& statement, std::vector<const
     preparing.push_back(statement.sql);
   }
   const int sent = PQsendQueryPrepared(connection_, name.c_str(), wire.size(), wire.values.data(), wire.lengths.data(),
-                                       wire.formats.data(), 0);
+                                       wire.formats.data(), static_cast<int>(statement.format));
   return sent == 1 ? absl::OkStatus() : Lost("cannot send");
 }
 

@@ -37,12 +37,12 @@ absl::StatusOr<Result> Tx::Exec(const char* sql, std::vector<Param> params) {
   return std::move(results.back());
 }
 
-void Tx::Queue(const char* sql, std::vector<Param> params, OnResult on_result) {
-  queue_.push_back({sql, std::move(params), std::move(on_result), nullptr});
+void Tx::Queue(const char* sql, std::vector<Param> params, OnResult on_result, Format format) {
+  queue_.push_back({sql, std::move(params), std::move(on_result), nullptr, format});
 }
 
-void Tx::QueueAndTake(const char* sql, std::vector<Param> params, TakeResult take) {
-  queue_.push_back({sql, std::move(params), nullptr, std::move(take)});
+void Tx::QueueAndTake(const char* sql, std::vector<Param> params, TakeResult take, Format format) {
+  queue_.push_back({sql, std::move(params), nullptr, std::move(take), format});
 }
 
 absl::Status Tx::Flush() { return queue_.empty() ? absl::OkStatus() : RunQueued().status(); }
@@ -59,7 +59,9 @@ absl::StatusOr<std::vector<Result>> Tx::RunQueued(const char* closing) {
   const auto opening = static_cast<std::ptrdiff_t>(together.size());
   std::vector<Queued> queue = std::move(queue_);
   queue_.clear();
-  for (Queued& queued : queue) together.push_back({queued.sql, std::move(queued.params)});
+  for (Queued& queued : queue) {
+    together.push_back({queued.sql, std::move(queued.params), /*may_prepare=*/true, queued.format});
+  }
   if (closing != nullptr) together.push_back({closing, {}, /*may_prepare=*/false});
   begun_ = true;
   ASSIGN_OR_RETURN(std::vector<Result> results, connection_.ExecAll(together));

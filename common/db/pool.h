@@ -61,8 +61,8 @@ class Tx {
   // in the order of queuing. Each sees what those before it did, as if they were run one by one. `sql` is a literal;
   // what `on_result` or `take` refers to must live until then: as long as Pool::Run, where nothing comes after. What is
   // queued last travels with COMMIT itself, unless a result of it has to be seen first (`on_result`).
-  void Queue(const char* sql, std::vector<Param> params, OnResult on_result = nullptr);
-  void QueueAndTake(const char* sql, std::vector<Param> params, TakeResult take);
+  void Queue(const char* sql, std::vector<Param> params, OnResult on_result = nullptr, Format format = Format::kText);
+  void QueueAndTake(const char* sql, std::vector<Param> params, TakeResult take, Format format = Format::kText);
   // Runs what is queued. Nothing queued costs nothing.
   absl::Status Flush();
   // billing.now(): the time that decides.
@@ -75,6 +75,7 @@ class Tx {
     std::vector<Param> params;
     OnResult on_result;
     TakeResult take;
+    Format format;
   };
   // The results of what is queued, in its order. `closing` goes last, if it's there.
   absl::StatusOr<std::vector<Result>> RunQueued(const char* closing = nullptr);

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/civil_time.h"
@@ -14,7 +15,8 @@ namespace billmesh::db {
 namespace {
 
 // Of pg_type; the same in every server.
-constexpr uint32_t kBoolOid = 16, kByteaOid = 17, kTextOid = 25, kTimestamptzOid = 1184, kUuidOid = 2950;
+constexpr uint32_t kBoolOid = 16, kByteaOid = 17, kInt8Oid = 20, kInt2Oid = 21, kInt4Oid = 23, kTextOid = 25,
+                   kTimestamptzOid = 1184, kUuidOid = 2950;
 constexpr uint32_t kNullLength = 0xFFFFFFFF;
 constexpr absl::Time kPostgresEpoch = absl::FromUnixSeconds(946'684'800);  // 2000-01-01
 
@@ -61,6 +63,34 @@ bool AppendUuid(std::string& out, std::string_view text) {
     at += 2;
   }
   return true;
+}
+
+// Of 16 bytes, as PostgreSQL writes it.
+std::string UuidText(std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(36);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out.push_back('-');
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    out.push_back(kDigits[byte >> 4]);
+    out.push_back(kDigits[byte & 15]);
+  }
+  return out;
+}
+
+// A signed whole number of at most eight bytes.
+int64_t BigEndian(std::string_view bytes) {
+  uint64_t value = !bytes.empty() && (bytes[0] & 0x80) != 0 ? ~uint64_t{0} : 0;
+  for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
+  return static_cast<int64_t>(value);
+}
+
+// Of microseconds since PostgreSQL's epoch; its two infinities are the last numbers.
+absl::Time TimeOf(int64_t us) {
+  if (us == std::numeric_limits<int64_t>::max()) return absl::InfiniteFuture();
+  if (us == std::numeric_limits<int64_t>::min()) return absl::InfinitePast();
+  return kPostgresEpoch + absl::Microseconds(us);
 }
 
 // A wrong reading is a bug in a store: stop at once, with the value's place, instead of going on with garbage.
@@ -197,40 +227,74 @@ Param Param::BytesArray(const std::vector<std::string_view>& values) {
 
 bool Row::IsNull(int column) const { return PQgetisnull(result_, row_, column) == 1; }
 
-std::string_view Row::View(int column) const {
+std::string_view Row::Raw(int column) const {
   if (column >= PQnfields(result_)) Die("no such column", column, "");
   if (IsNull(column)) Die("unexpected NULL", column, "");
   return {PQgetvalue(result_, row_, column), static_cast<size_t>(PQgetlength(result_, row_, column))};
 }
 
+// The type of a column that came in binary; none of one in text.
+std::optional<uint32_t> Row::BinaryType(int column) const {
+  if (PQfformat(result_, column) == static_cast<int>(Format::kText)) return std::nullopt;
+  return PQftype(result_, column);
+}
+
+std::string_view Row::View(int column) const {
+  const std::string_view raw = Raw(column);
+  if (BinaryType(column).value_or(kTextOid) != kTextOid) Die("not a text", column, "");
+  return raw;
+}
+
+std::string Row::Text(int column) const {
+  const std::string_view raw = Raw(column);
+  if (BinaryType(column) == kUuidOid) return UuidText(raw);
+  return std::string(View(column));
+}
+
 int64_t Row::Int(int column) const {
-  const std::string_view text = View(column);
+  const std::string_view raw = Raw(column);
+  if (const auto type = BinaryType(column); type.has_value()) {
+    if (type != kInt2Oid && type != kInt4Oid && type != kInt8Oid) Die("not an integer", column, "");
+    return BigEndian(raw);
+  }
   int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) Die("not an integer", column, text);
+  const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
+  if (error != std::errc() || end != raw.data() + raw.size()) Die("not an integer", column, raw);
   return value;
 }
 
 bool Row::Bool(int column) const {
-  const std::string_view text = View(column);
-  if (text != "t" && text != "f") Die("not a boolean", column, text);
-  return text == "t";
+  const std::string_view raw = Raw(column);
+  if (const auto type = BinaryType(column); type.has_value()) {
+    if (type != kBoolOid) Die("not a boolean", column, "");
+    return raw[0] != 0;
+  }
+  if (raw != "t" && raw != "f") Die("not a boolean", column, raw);
+  return raw == "t";
 }
 
 absl::Time Row::Time(int column) const {
-  const std::string_view text = View(column);
-  const auto time = ParseTimestamp(text);
-  if (!time) Die("not a timestamp", column, text);
+  const std::string_view raw = Raw(column);
+  if (const auto type = BinaryType(column); type.has_value()) {
+    if (type != kTimestamptzOid) Die("not a timestamp", column, "");
+    return TimeOf(BigEndian(raw));
+  }
+  const auto time = ParseTimestamp(raw);
+  if (!time) Die("not a timestamp", column, raw);
   return *time;
 }
 
 std::string Row::Bytes(int column) const {
-  const std::string_view text = View(column);
+  const std::string_view raw = Raw(column);
+  if (const auto type = BinaryType(column); type.has_value()) {
+    if (type != kByteaOid) Die("not a bytea", column, "");
+    return std::string(raw);
+  }
   size_t size = 0;
-  unsigned char* raw = PQunescapeBytea(reinterpret_cast<const unsigned char*>(text.data()), &size);
-  if (raw == nullptr) Die("not a bytea", column, text);
-  std::string out(reinterpret_cast<char*>(raw), size);
-  PQfreemem(raw);
+  unsigned char* bytes = PQunescapeBytea(reinterpret_cast<const unsigned char*>(raw.data()), &size);
+  if (bytes == nullptr) Die("not a bytea", column, raw);
+  std::string out(reinterpret_cast<char*>(bytes), size);
+  PQfreemem(bytes);
   return out;
 }
 

@@ -66,6 +66,11 @@ class Param {
   bool binary_ = false;
 };
 
+// How the columns of a result travel; the codes are the protocol's. Row's getters read both alike. In binary, which
+// spares both sides the writing and reading of times and UUIDs, they read columns of text, uuid, boolean, smallint to
+// bigint, timestamptz and bytea; reading another type aborts.
+enum class Format { kText = 0, kBinary = 1 };
+
 // One row of a Result; valid while the Result lives. Columns are numbered from 0 in the order of the SELECT list.
 // Reading a NULL through a plain getter, or a value of another type, is a programming error and aborts: statements and
 // readers stand beside each other in a store.
@@ -73,8 +78,8 @@ class Row {
  public:
   Row(const pg_result* result, int row) : result_(result), row_(row) {}
   bool IsNull(int column) const;
-  std::string_view View(int column) const;
-  std::string Text(int column) const { return std::string(View(column)); }
+  std::string_view View(int column) const;  // not of a uuid in binary
+  std::string Text(int column) const;
   int64_t Int(int column) const;
   bool Bool(int column) const;
   absl::Time Time(int column) const;
@@ -84,6 +89,9 @@ class Row {
   std::optional<absl::Time> OptTime(int column) const;
 
  private:
+  std::string_view Raw(int column) const;
+  std::optional<uint32_t> BinaryType(int column) const;
+
   const pg_result* result_;
   int row_;
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
 
 #include "common/audit/audit_store.h"
 #include "common/status/status.h"
@@ -176,12 +175,12 @@ absl::Status EventBatch::WriteAll(db::Tx& tx) {
 }
 
 void EventBatch::WriteEvents(db::Tx& tx) {
-  std::vector<EventRecord> fresh;
+  std::vector<const EventRecord*> fresh;
   for (const Work& work : work_) {
     if (work.incoming->stored.has_value()) {
       FinishEvent(tx, work.record);
     } else {
-      fresh.push_back(work.record);
+      fresh.push_back(&work.record);
     }
   }
   InsertEvents(tx, settings_.env, settings_.provider, fresh);
@@ -204,21 +203,26 @@ absl::Status EventBatch::WriteAudit(db::Tx& tx) {
 }
 
 BatchOutcome EventBatch::TakeOutcome() {
-  std::set<std::string> answered;
+  std::unordered_map<std::string, size_t> answered;  // where each event's own result is
   for (const Incoming& incoming : events_) {
-    const auto at = work_of_event_.find(incoming.event.id);
+    const std::string& event_id = incoming.event.id;
+    const auto at = work_of_event_.find(event_id);
     if (at == work_of_event_.end()) {
       EventResult known;
       known.duplicate = true;
-      const auto earlier = earlier_disposition_.find(incoming.event.id);
+      const auto earlier = earlier_disposition_.find(event_id);
       if (earlier != earlier_disposition_.end()) known.disposition = earlier->second;
       outcome_.results.push_back(std::move(known));
       continue;
     }
-    EventResult result = at->second->result;
-    // The same event twice in one batch: the second is the duplicate.
-    result.duplicate = !answered.insert(incoming.event.id).second;
-    outcome_.results.push_back(std::move(result));
+    const auto [own, first] = answered.emplace(event_id, outcome_.results.size());
+    if (first) {
+      outcome_.results.push_back(std::move(at->second->result));
+    } else {  // the same event again in this batch
+      EventResult again = outcome_.results[own->second];
+      again.duplicate = true;
+      outcome_.results.push_back(std::move(again));
+    }
   }
   return std::move(outcome_);
 }

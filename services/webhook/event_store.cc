@@ -56,10 +56,12 @@ void ClaimKeys(db::Tx& tx, std::string_view provider, std::vector<EventKey> keys
     ON CONFLICT (provider, provider_event_id) DO NOTHING
     RETURNING provider_event_id, received_at
   )sql",
-           {provider, Param::TextArray(event_ids), Param::UuidArray(ids)}, [&fresh](const db::Result& rows) {
+           {provider, Param::TextArray(event_ids), Param::UuidArray(ids)},
+           [&fresh](const db::Result& rows) {
              for (int i = 0; i < rows.size(); ++i) fresh.emplace(rows[i].Text(0), rows[i].Time(1));
              return absl::OkStatus();
-           });
+           },
+           db::Format::kBinary);
 }
 
 absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(
@@ -80,7 +82,7 @@ absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(
 }
 
 void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
-                  const std::vector<EventRecord>& records) {
+                  const std::vector<const EventRecord*>& records) {
   if (records.empty()) return;
   std::vector<std::string> id, event_id, type, status;
   std::vector<std::string_view> payload;
@@ -89,7 +91,8 @@ void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
   std::vector<int64_t> attempts;
   std::vector<std::optional<int64_t>> delay_us;
   std::vector<std::optional<absl::Time>> received, created;
-  for (const EventRecord& r : records) {
+  for (const EventRecord* record : records) {
+    const EventRecord& r = *record;
     id.push_back(r.ref.id);
     received.push_back(r.ref.received_at);
     event_id.push_back(r.event->id);

@@ -64,7 +64,8 @@ absl::StatusOr<std::unordered_map<std::string, Disposition>> LoadDispositions(
     db::Tx& tx, std::string_view provider, const std::vector<std::string>& event_ids);
 
 // Queued: done with the next statement that is run, or before the commit.
-void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider, const std::vector<EventRecord>& records);
+void InsertEvents(db::Tx& tx, std::string_view env, std::string_view provider,
+                  const std::vector<const EventRecord*>& records);
 
 // Locks the row of a leased event. Queued: the transaction fails with LEASE_LOST if the lease was lost.
 void LockLeased(db::Tx& tx, const StoredRef& ref);

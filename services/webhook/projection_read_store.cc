@@ -89,7 +89,7 @@ void QueueSubscriptions(db::Tx& tx, std::string_view provider, const std::vector
   )sql",
            {provider, Param::UuidArray(entity_ids), Param::TextArray(touched.subscriptions),
             Param::TextArray(touched.sessions), Param::TextArray(touched.operations)},
-           [&states](const db::Result& rows) { return TakeSubscriptions(rows, states); });
+           [&states](const db::Result& rows) { return TakeSubscriptions(rows, states); }, db::Format::kBinary);
 }
 
 SubscriptionRow ReadSubscription(const db::Row& r) {
@@ -119,7 +119,7 @@ absl::Status TakeSubscriptions(const db::Result& rows, States& states) {
     Tracked<SubscriptionRow> tracked;
     SubscriptionRow& row = tracked.row;
     row = ReadSubscription(rows[i]);
-    for (; i < rows.size() && rows[i].View(0) == row.id; ++i) {
+    for (; i < rows.size() && rows[i].Text(0) == row.id; ++i) {
       const db::Row r = rows[i];
       if (r.IsNull(18)) continue;  // it has no items
       row.items.push_back({r.Text(18), r.Text(19), r.Text(20), r.OptInt(21), r.OptTime(22), r.OptTime(23)});

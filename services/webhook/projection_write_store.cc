@@ -412,9 +412,11 @@ void BumpRevisions(db::Tx& tx, const std::vector<std::string>& entity_ids, std::
     SELECT b.id, b.revision, clock.now FROM bumped b CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
     RETURNING entity_id, revision
   )sql",
-                  {Param::UuidArray(entity_ids)}, [&changes](const db::Result& rows) {
+                  {Param::UuidArray(entity_ids)},
+                  [&changes](const db::Result& rows) {
                     for (int i = 0; i < rows.size(); ++i) changes.push_back({rows[i].Text(0), rows[i].Int(1)});
-                  });
+                  },
+                  db::Format::kBinary);
 }
 
 }  // namespace billmesh::webhook

@@ -2,6 +2,8 @@
 #include <atomic>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
+#include "common/crypto/crypto.h"
 #include "common/db/pool.h"
 #include "common/status/status.h"
 #include "common/testing/test_database.h"
@@ -375,6 +377,83 @@ TEST_F(DbTest, TextsAndUuidsOfAnArrayArriveUnchanged) {
   });
   EXPECT_NE(refused.status().message().find("malformed array literal: \"not a UUID: x\""), std::string::npos)
       << refused.status();
+}
+
+// Each type that Row reads, in both forms, NULL and the ends of its range among them.
+constexpr char kOfEachType[] = R"sql(
+  SELECT * FROM (VALUES
+    ('Grüße'::text, '0190b2f4-89ab-7cde-8f01-23456789abcd'::uuid, true, 32767::smallint, (-2147483648)::integer,
+     9223372036854775807::bigint, '2026-11-20 10:00:00.25+00'::timestamptz, '\x00ff'::bytea),
+    ('', 'ffffffff-ffff-ffff-ffff-ffffffffffff', false, -1, -1, '-9223372036854775808', 'infinity', ''),
+    (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+    ('0', '00000000-0000-0000-0000-000000000000', true, 0, 0, 0, '-infinity', '0'),
+    ('1', '00000000-0000-0000-0000-000000000001', true, 1, 1, 1, '1999-12-31 23:59:59.999999+00', '1')
+  ) v
+)sql";
+
+std::vector<std::string> Described(const db::Result& rows) {
+  std::vector<std::string> out;
+  for (int i = 0; i < rows.size(); ++i) {
+    const db::Row r = rows[i];
+    if (r.IsNull(0)) {
+      const bool nulls = !r.OptText(1).has_value() && !r.OptInt(3).has_value() && !r.OptTime(6).has_value();
+      out.push_back(nulls ? "nulls" : "half a row");
+      continue;
+    }
+    out.push_back(absl::StrCat(r.Text(0), " ", r.Text(1), " ", r.Bool(2), " ", r.Int(3), " ", r.Int(4), " ", r.Int(5),
+                               " ", absl::FormatTime(r.Time(6), absl::UTCTimeZone()), " ",
+                               crypto::HexEncode(r.Bytes(7))));
+  }
+  return out;
+}
+
+TEST_F(DbTest, ResultsAreReadAlikeInTextAndInBinary) {
+  std::vector<std::string> read[2];
+  for (const bool prepared : {true, false}) {
+    db::PoolOptions options = {.url = database_.Url("checkout"), .daemon = "checkout"};
+    options.prepare_statements = prepared;
+    db::Pool pool(options, database_.clock(), database_.ids());
+    const absl::Status status = pool.Run(Scope::System("test"), [&](Tx& tx) {
+      for (const db::Format format : {db::Format::kText, db::Format::kBinary}) {
+        tx.Queue(
+            kOfEachType, {},
+            [&read, format](const db::Result& rows) {
+              read[static_cast<size_t>(format)] = Described(rows);
+              return absl::OkStatus();
+            },
+            format);
+      }
+      return tx.Flush();
+    });
+    ASSERT_TRUE(status.ok()) << status;
+    ASSERT_EQ(read[0].size(), 5);
+    EXPECT_EQ(read[0], read[1]);
+    EXPECT_EQ(read[1][0],
+              "Grüße 0190b2f4-89ab-7cde-8f01-23456789abcd 1 32767 -2147483648 9223372036854775807 "
+              "2026-11-20T10:00:00.25+00:00 00ff");
+    EXPECT_EQ(read[1][2], "nulls");
+  }
+}
+
+// A store that asks for binary where Row can't read it must not get garbage.
+TEST_F(DbTest, WhatCantBeReadInBinaryEndsTheProcess) {
+  for (const char* sql : {"SELECT 1.5::numeric", "SELECT '{}'::jsonb", "SELECT ARRAY[1]"}) {
+    EXPECT_DEATH(
+        {
+          const absl::Status ignored = database_.Pool("checkout").Run(Scope::System("test"), [&](Tx& tx) {
+            tx.Queue(
+                sql, {},
+                [](const db::Result& rows) {
+                  (void)rows[0].Text(0);
+                  return absl::OkStatus();
+                },
+                db::Format::kBinary);
+            return tx.Flush();
+          });
+        },
+        "not a text")
+        << sql;
+  }
 }
 
 TEST_F(DbTest, TimesAndTruthsOfAnArrayArriveUnchanged) {
