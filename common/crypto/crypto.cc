@@ -25,7 +25,15 @@ EVP_MAC_CTX* ThreadMacContext() {
   static EVP_MAC* const mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
   if (mac == nullptr) std::abort();
   thread_local const std::unique_ptr<EVP_MAC_CTX, decltype(&EVP_MAC_CTX_free)> context(EVP_MAC_CTX_new(mac),
-                                                                                      &EVP_MAC_CTX_free);
+                                                                                       &EVP_MAC_CTX_free);
+  return context.get();
+}
+
+EVP_MD_CTX* ThreadSha256Context() {
+  static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                                     &EVP_MD_CTX_free);
+  if (sha256 == nullptr || EVP_DigestInit_ex2(context.get(), sha256, nullptr) != 1) std::abort();
   return context.get();
 }
 
@@ -61,7 +69,11 @@ std::string Hmac(std::string_view key, std::string_view a, std::string_view b) {
 std::string Sha256(std::string_view data) {
   std::string out(kSha256Bytes, '\0');
   unsigned int written = 0;
-  if (EVP_Digest(data.data(), data.size(), Bytes(out), &written, EVP_sha256(), nullptr) != 1) std::abort();
+  EVP_MD_CTX* const context = ThreadSha256Context();
+  if (EVP_DigestUpdate(context, data.data(), data.size()) != 1 ||
+      EVP_DigestFinal_ex(context, Bytes(out), &written) != 1 || written != kSha256Bytes) {
+    std::abort();
+  }
   return out;
 }
 

@@ -5,9 +5,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/strings.h"
+#include "common/time/second_text.h"
 
 namespace billmesh::http {
 namespace {
+
+constexpr size_t kUsualHeadBytes = 768;
 
 struct StatusText {
   int status;
@@ -69,8 +72,11 @@ bool BreaksLine(const std::string& text) {
 bool StatusHasBody(int status) { return status >= 200 && status != 204 && status != 304; }
 
 std::string RenderHead(const Response& response, bool keep_alive, absl::Time now) {
-  std::string head = absl::StrCat("HTTP/1.1 ", response.status, " ", TextOf(response.status).reason, "\r\n");
-  absl::StrAppend(&head, "Date: ", absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", now, absl::UTCTimeZone()), "\r\n");
+  thread_local SecondText date("%a, %d %b %Y %H:%M:%S GMT");
+  std::string head;
+  head.reserve(kUsualHeadBytes);
+  absl::StrAppend(&head, "HTTP/1.1 ", response.status, " ", TextOf(response.status).reason, "\r\nDate: ", date.At(now),
+                  "\r\n");
   bool has_type = false;
   for (const auto& [name, value] : response.headers) {
     if (IsOurs(name) || name.empty() || BreaksLine(name) || BreaksLine(value)) continue;

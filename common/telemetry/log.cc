@@ -5,11 +5,11 @@
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "common/json/escape.h"
 #include "common/telemetry/redact.h"
 #include "common/time/clock.h"
+#include "common/time/second_text.h"
 #include "spdlog/logger.h"
 #include "spdlog/sinks/stdout_sinks.h"
 
@@ -86,20 +86,18 @@ void AppendField(std::string& line, std::string_view name, std::string_view valu
 
 void AppendChecked(std::string& line, std::string_view name, std::string_view value) {
   const bool reserved = std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
-  AppendField(line, reserved ? "field_" + std::string(name) : name,
-              IsSecretName(name) ? std::string(kRedacted) : Bounded(Redact(value)));
+  if (reserved) return AppendChecked(line, "field_" + std::string(name), value);
+  if (IsSecretName(name)) return AppendField(line, name, kRedacted);
+  // Nearly all values: no copy is made of them.
+  if (value.size() <= kMaxValueBytes && !HoldsSecret(value)) return AppendField(line, name, value);
+  AppendField(line, name, Bounded(Redact(value)));
 }
 
-// RFC 3339 in milliseconds. A second is written out once a thread.
+// RFC 3339 in milliseconds.
 std::string Timestamp(absl::Time now) {
-  thread_local int64_t second = -1;
-  thread_local std::string until_second;
-  const int64_t ms = absl::ToUnixMillis(now);
-  if (ms / 1000 != second) {
-    second = ms / 1000;
-    until_second = absl::FormatTime("%Y-%m-%dT%H:%M:%S", now, absl::UTCTimeZone());
-  }
-  return absl::StrFormat("%s.%03dZ", until_second, ms % 1000);
+  thread_local SecondText second("%Y-%m-%dT%H:%M:%S.");
+  const int64_t ms = absl::ToUnixMillis(now) % 1000;
+  return absl::StrCat(second.At(now), absl::Dec(ms, absl::kZeroPad3), "Z");
 }
 
 // Lines of this thread's LogBatch.

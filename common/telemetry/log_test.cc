@@ -185,7 +185,10 @@ TEST(RedactTest, MasksWhatLooksSecret) {
       {"4222222222222", "[redacted]"},        // 13 digits
       {"6205500000000000004", "[redacted]"},  // 19 digits
   };
-  for (const RedactCase& c : kCases) EXPECT_EQ(Redact(c.text), c.expected);
+  for (const RedactCase& c : kCases) {
+    EXPECT_EQ(Redact(c.text), c.expected);
+    EXPECT_TRUE(HoldsSecret(c.text)) << c.text;
+  }
 }
 
 TEST(RedactTest, LeavesTheRestAlone) {
@@ -198,6 +201,7 @@ TEST(RedactTest, LeavesTheRestAlone) {
         "ab4242424242424242cdefabcdefabcdef0123456789",  // a hash
         "evt_1NG8Du2eZvKYlo2CUI79vXWy", "2025-11-20T10:21:33.123Z", "cs_test_a1b2"}) {
     EXPECT_EQ(Redact(text), text);
+    EXPECT_FALSE(HoldsSecret(text)) << text;
   }
 }
 

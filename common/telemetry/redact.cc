@@ -88,6 +88,18 @@ size_t FindByFirst(std::string_view text, size_t i) {
   }
 }
 
+// The first secret from here on, [from, end); both at the text's end if there is none.
+struct Span {
+  size_t from, end;
+};
+Span FindSecret(std::string_view text, size_t i) {
+  for (; i < text.size(); ++i) {
+    const size_t end = std::max(FindByFirst(text, i), FindUrlPassword(text, i));
+    if (end > i) return {i, end};
+  }
+  return {i, i};
+}
+
 constexpr std::string_view kSecretNames[] = {"authorization", "cookie",           "set-cookie", "password",
                                              "secret",        "stripe-signature", "token",      "x-csrf-token"};
 
@@ -96,20 +108,16 @@ constexpr std::string_view kSecretNames[] = {"authorization", "cookie",         
 std::string Redact(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  size_t copied = 0;
-  for (size_t i = 0; i < text.size();) {
-    const size_t end = std::max(FindByFirst(text, i), FindUrlPassword(text, i));
-    if (end > i) {
-      out.append(text, copied, i - copied);
-      out += kRedacted;
-      copied = i = end;
-    } else {
-      ++i;
-    }
+  for (size_t copied = 0; copied < text.size();) {
+    const Span secret = FindSecret(text, copied);
+    out.append(text, copied, secret.from - copied);
+    if (secret.from < secret.end) out += kRedacted;
+    copied = secret.end;
   }
-  out.append(text, copied);
   return out;
 }
+
+bool HoldsSecret(std::string_view text) { return FindSecret(text, 0).from < text.size(); }
 
 bool IsSecretName(std::string_view name) {
   return std::any_of(std::begin(kSecretNames), std::end(kSecretNames), [name](std::string_view secret) {

@@ -13,6 +13,9 @@ inline constexpr std::string_view kRedacted = "[redacted]";
 // passwords in URLs, and card numbers (card_numbers.h).
 std::string Redact(std::string_view text);
 
+// Whether Redact would change it.
+bool HoldsSecret(std::string_view text);
+
 // Whether a field of this name is never printed, whatever its value ("authorization", "password").
 bool IsSecretName(std::string_view name);
 

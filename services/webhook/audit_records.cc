@@ -1,7 +1,7 @@
 #include "services/webhook/audit_records.h"
 
 #include "absl/strings/str_cat.h"
-#include "nlohmann/json.hpp"
+#include "common/json/escape.h"
 
 namespace billmesh::webhook {
 namespace {
@@ -30,8 +30,17 @@ std::string ActionOf(const SessionChange& change) {
   return completed_before ? audit::kCheckoutReconciled : audit::kCheckoutCompleted;
 }
 
-std::string Dump(const nlohmann::json& detail) {
-  return detail.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+using Member = std::pair<std::string_view, std::string_view>;
+
+std::string JsonObject(const std::vector<Member>& members) {
+  std::string out;
+  for (const auto& [name, value] : members) {
+    out += out.empty() ? '{' : ',';
+    json::AppendQuoted(out, name);
+    out += ':';
+    json::AppendQuoted(out, value);
+  }
+  return out + "}";
 }
 
 }  // namespace
@@ -51,9 +60,9 @@ std::vector<audit::Record> AuditRecords(const AuditOrigin& origin, const ObjectR
   own.operation_key = result.operation_key;
   own.before_digest = applied.before_digest;
   own.after_digest = applied.after_digest;
-  nlohmann::json detail = {{"type", origin.type}, {"object_id", origin.object_id}, {"result", applied.result}};
-  if (fetched) detail["requested_by"] = origin.requested_by;
-  own.detail_json = Dump(detail);
+  std::vector<Member> detail = {{"type", origin.type}, {"object_id", origin.object_id}, {"result", applied.result}};
+  if (fetched) detail.emplace_back("requested_by", origin.requested_by);
+  own.detail_json = JsonObject(detail);
   records.push_back(std::move(own));
   for (const SessionChange& change : Joined(applied.session_changes)) {
     // An opening isn't an end of a checkout; checkout audits it itself.
@@ -63,10 +72,9 @@ std::vector<audit::Record> AuditRecords(const AuditOrigin& origin, const ObjectR
     record.operation_key = change.operation_key;
     record.before_digest = change.before_digest;
     record.after_digest = change.after_digest;
-    const std::string from = change.from.has_value() ? std::string(checkout::NameOf(*change.from)) : "";
-    record.detail_json = Dump({{"session_id", change.provider_session_id.value_or("")},
-                               {"from", from},
-                               {"to", std::string(checkout::NameOf(change.to))}});
+    const std::string session_id = change.provider_session_id.value_or("");
+    const std::string_view from = change.from.has_value() ? checkout::NameOf(*change.from) : "";
+    record.detail_json = JsonObject({{"session_id", session_id}, {"from", from}, {"to", checkout::NameOf(change.to)}});
     records.push_back(std::move(record));
   }
   return records;

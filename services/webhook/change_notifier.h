@@ -36,7 +36,7 @@ class ChangeNotifier {
 class GrpcChangeNotifier final : public ChangeNotifier {
  public:
   static constexpr size_t kMaxWaiting = 1'000;
-  static constexpr absl::Duration kPause = absl::Milliseconds(10);
+  static constexpr absl::Duration kPause = absl::Milliseconds(25);
   // `timeout`: of one hint.
   GrpcChangeNotifier(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout);
   // Sends what waits, after the hint that is under way: bounded by two timeouts.

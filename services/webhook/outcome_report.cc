@@ -7,15 +7,15 @@
 namespace billmesh::webhook {
 
 void ReportApplied(const ObjectResult& result, const std::vector<Duplicate>& new_duplicates,
-                   const telemetry::Labels& fields) {
+                   const std::function<telemetry::Labels()>& fields) {
   if (result.applied.tie) CountTie();
   for (const SessionChange& change : result.applied.session_changes) {
-    if (change.paid_late) telemetry::Guardrail(kLatePayment, fields);
+    if (change.paid_late) telemetry::Guardrail(kLatePayment, fields());
   }
-  if (result.applied.dispute_opened) telemetry::Guardrail(kDisputeOpened, fields);
+  if (result.applied.dispute_opened) telemetry::Guardrail(kDisputeOpened, fields());
   const bool new_duplicate = std::any_of(new_duplicates.begin(), new_duplicates.end(),
                                          [&](const Duplicate& d) { return d.entity_id == result.entity_id; });
-  if (result.applied.canonical_tie && new_duplicate) telemetry::Guardrail(kCanonicalTieBreak, fields);
+  if (result.applied.canonical_tie && new_duplicate) telemetry::Guardrail(kCanonicalTieBreak, fields());
 }
 
 void ReportDuplicates(const std::vector<Duplicate>& new_duplicates) {

@@ -2,6 +2,7 @@
 // and for fetched objects. Thread safe.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "common/telemetry/metrics.h"
@@ -9,9 +10,10 @@
 
 namespace billmesh::webhook {
 
-// One object that was processed; `fields` identify it and say nothing of its content.
+// One object that was processed; `fields` identify it and say nothing of its content. Asked for only where something is
+// to be told.
 void ReportApplied(const ObjectResult& result, const std::vector<Duplicate>& new_duplicates,
-                   const telemetry::Labels& fields);
+                   const std::function<telemetry::Labels()>& fields);
 
 // Subscriptions beside the canonical one that nobody knew of before (WHK-8).
 void ReportDuplicates(const std::vector<Duplicate>& new_duplicates);

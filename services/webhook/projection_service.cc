@@ -98,7 +98,8 @@ absl::Status ProjectionService::ProjectAll(std::vector<Work*> works, const std::
   RETURN_IF_ERROR(told.status());
   for (const Work* work : works) {
     if (work->result.disposition != Disposition::kProcessed) continue;
-    ReportApplied(work->result, told->duplicates, FieldsOf(work->fetched->kind, IdOf(work->object), work->result));
+    ReportApplied(work->result, told->duplicates,
+                  [&] { return FieldsOf(work->fetched->kind, IdOf(work->object), work->result); });
   }
   ReportDuplicates(told->duplicates);
   deps_.notifier.Notify(told->changes);

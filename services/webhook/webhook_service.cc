@@ -1,6 +1,7 @@
 #include "services/webhook/webhook_service.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "common/fault/fault_point.h"
@@ -62,7 +63,7 @@ void TellOf(const provider::Event& event, const EventResult& result, const std::
   if (result.duplicate) return;
   if (const char* code = GuardrailOf(result.disposition)) telemetry::Guardrail(code, FieldsOf(event, result));
   if (result.disposition != Disposition::kProcessed) return;
-  ReportApplied(result, duplicates, FieldsOf(event, result));
+  ReportApplied(result, duplicates, [&] { return FieldsOf(event, result); });
 }
 
 }  // namespace
@@ -79,7 +80,8 @@ std::vector<absl::StatusOr<EventResult>> WebhookService::Apply(const std::vector
   }
   if (!outcome.ok()) return std::vector<absl::StatusOr<EventResult>>(events.size(), outcome.status());
   Publish(events, *outcome);
-  return std::vector<absl::StatusOr<EventResult>>(outcome->results.begin(), outcome->results.end());
+  std::vector<EventResult>& results = outcome->results;
+  return {std::make_move_iterator(results.begin()), std::make_move_iterator(results.end())};
 }
 
 // Each conflict has waited for a lock. What is about the same as one of them would wait again and isn't tried; where
