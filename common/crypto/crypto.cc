@@ -33,7 +33,7 @@ EVP_MD_CTX* ThreadSha256Context() {
   static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
                                                                                      &EVP_MD_CTX_free);
-  if (sha256 == nullptr || EVP_DigestInit_ex2(context.get(), sha256, nullptr) != 1) std::abort();
+  if (sha256 == nullptr || context == nullptr || EVP_DigestInit_ex2(context.get(), sha256, nullptr) != 1) std::abort();
   return context.get();
 }
 

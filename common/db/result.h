@@ -66,9 +66,9 @@ class Param {
   bool binary_ = false;
 };
 
-// How the columns of a result travel; the codes are the protocol's. Row's getters read both alike. In binary, which
-// spares both sides the writing and reading of times and UUIDs, they read columns of text, uuid, boolean, smallint to
-// bigint, timestamptz and bytea; reading another type aborts.
+// How the columns of a result travel; the codes are the protocol's. Binary spares both sides the writing and reading of
+// times and UUIDs. Row's getters are for columns of just their type then: Text for text and uuid, View for text, Int
+// for smallint to bigint, Bool, Time for timestamptz, Bytes for bytea; any other reading aborts.
 enum class Format { kText = 0, kBinary = 1 };
 
 // One row of a Result; valid while the Result lives. Columns are numbered from 0 in the order of the SELECT list.

@@ -13,7 +13,7 @@ inline constexpr std::string_view kRedacted = "[redacted]";
 // passwords in URLs, and card numbers (card_numbers.h).
 std::string Redact(std::string_view text);
 
-// Whether Redact would change it.
+// Whether Redact finds anything in it.
 bool HoldsSecret(std::string_view text);
 
 // Whether a field of this name is never printed, whatever its value ("authorization", "password").

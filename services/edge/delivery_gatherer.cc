@@ -115,7 +115,7 @@ void DeliveryGatherer::Answer(const std::vector<Done>& dones, const absl::Status
       (!results.ParseFromString(*response) || results.results_size() != static_cast<int>(dones.size()))) {
     failed = absl::InternalError("the webhook daemon's answer can't be read");
   }
-  const telemetry::LogBatch lines;
+  const telemetry::LogBatch lines;  // written when all are answered
   for (size_t i = 0; i < dones.size(); ++i) {
     if (failed.ok()) {
       dones[i](ResultOf(std::move(*results.mutable_results(static_cast<int>(i)))));

@@ -33,9 +33,9 @@ std::string ActionOf(const SessionChange& change) {
 using Member = std::pair<std::string_view, std::string_view>;
 
 std::string JsonObject(const std::vector<Member>& members) {
-  std::string out;
+  std::string out = "{";
   for (const auto& [name, value] : members) {
-    out += out.empty() ? '{' : ',';
+    if (out.size() > 1) out += ',';
     json::AppendQuoted(out, name);
     out += ':';
     json::AppendQuoted(out, value);

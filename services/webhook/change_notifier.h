@@ -36,6 +36,7 @@ class ChangeNotifier {
 class GrpcChangeNotifier final : public ChangeNotifier {
  public:
   static constexpr size_t kMaxWaiting = 1'000;
+  // ENT-6 gives a change 100 ms to its watchers; the feed's poll finds it in half of that by itself.
   static constexpr absl::Duration kPause = absl::Milliseconds(25);
   // `timeout`: of one hint.
   GrpcChangeNotifier(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout);

@@ -34,9 +34,9 @@ class Listener final : public pb::EntitlementsService::Service {
     holds_ = holds;
     changed_.notify_all();
   }
-  bool WaitForCall() {
+  bool WaitForCalls(int calls) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(10), [this] { return calls_ > 0; });
+    return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return calls_ >= calls; });
   }
   std::map<std::string, int64_t> heard() {
     std::lock_guard lock(mutex_);
@@ -82,13 +82,23 @@ TEST(ChangeNotifierTest, WhatChangesWhileOneIsUnderWayGoesAsOneWithTheLatestRevi
   {
     GrpcChangeNotifier notifier(host.Channel(), absl::Seconds(30));
     notifier.Notify({{"entity_a", 1}});
-    ASSERT_TRUE(host.listener.WaitForCall());
+    ASSERT_TRUE(host.listener.WaitForCalls(1));
     for (int64_t revision = 2; revision <= 100; ++revision) notifier.Notify({{"entity_a", revision}});
     notifier.Notify({{"entity_b", 5}, {"entity_a", 99}});
     host.listener.Hold(false);
   }
   EXPECT_EQ(host.listener.calls(), 2);
   EXPECT_EQ(host.listener.heard(), (std::map<std::string, int64_t>{{"entity_a", 100}, {"entity_b", 5}}));
+}
+
+TEST(ChangeNotifierTest, WhatChangesAfterAnAnswerGoesSoonAndNotAtOnce) {
+  Host host;
+  GrpcChangeNotifier notifier(host.Channel(), absl::Seconds(30));
+  notifier.Notify({{"entity_a", 1}});
+  ASSERT_TRUE(host.listener.WaitForCalls(1));
+  notifier.Notify({{"entity_a", 2}});
+  EXPECT_TRUE(host.listener.WaitForCalls(2));  // without being ended
+  EXPECT_EQ(host.listener.heard(), (std::map<std::string, int64_t>{{"entity_a", 2}}));
 }
 
 TEST(ChangeNotifierTest, AListenerThatIsAwayCostsNothing) {

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/testing/test_database.h"
 #include "gtest/gtest.h"
 #include "tests/support/mesh.h"
@@ -248,6 +251,12 @@ TEST_F(PurchaseTest, PostgresAwayIsSaidAndHealsByItself) {
   EXPECT_EQ(mesh_->Api("POST", "/api/billing/checkout", token, Checkout(), "key").status, 200);
 }
 
+[[maybe_unused]] bool HasLoaded(pid_t pid, const std::string& library) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/maps"));
+  const std::string maps((std::istreambuf_iterator<char>(file)), {});
+  return maps.find(library) != std::string::npos;
+}
+
 TEST_F(PurchaseTest, DaemonsAreSmallReadySoonAndDrainCleanly) {
   for (const char* daemon : kDaemons) {
     const int64_t kib = mesh_->process(daemon).ResidentKib();
@@ -255,6 +264,8 @@ TEST_F(PurchaseTest, DaemonsAreSmallReadySoonAndDrainCleanly) {
                 static_cast<long long>(absl::ToInt64Milliseconds(mesh_->ready_after(daemon))));
 #ifndef BILLMESH_SANITIZED  // a sanitizer's shadow memory isn't ours
     EXPECT_LE(kib, 64 * 1024) << daemon;
+    // Nor is its allocator.
+    EXPECT_TRUE(HasLoaded(mesh_->process(daemon).pid(), "libtcmalloc")) << daemon;
 #endif
     EXPECT_LE(mesh_->ready_after(daemon), absl::Seconds(2)) << daemon;
   }
