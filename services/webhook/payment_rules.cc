@@ -1,5 +1,7 @@
 #include "services/webhook/payment_rules.h"
 
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "services/webhook/merge_row.h"
@@ -90,7 +92,8 @@ void TakeCharge(const provider::Charge& charge, const ChargeStatusRow& word, con
   row.provider_created_at = charge.created_at;
 }
 
-// Of two charges the later one counts; of one charge the version that wins.
+// Of two charges the later one counts, and of one second's the one that hasn't failed, as no other try follows it; of
+// one charge the version that wins.
 struct Verdict {
   bool wins = true;
   bool tie = false;
@@ -100,12 +103,16 @@ Verdict Judge(const Precedence& incoming, const Precedence& stored, const Paymen
   return {Wins(incoming, stored), IsTie(incoming, stored) && !(candidate == row)};
 }
 
+std::tuple<absl::Time, bool, std::string_view> RankOf(absl::Time created_at, ChargeStatus status, std::string_view id) {
+  return {created_at, status != ChargeStatus::kFailed, id};
+}
+
 Verdict JudgeCharge(const PaymentRow& row, const provider::Charge& charge, const ChargeStatusRow& word,
                     const Version& version) {
   if (!row.charge.has_value()) return {};
   if (row.charge->provider_charge_id != charge.id) {
-    return {std::make_pair(charge.created_at, std::string_view(charge.id)) >
-            std::make_pair(row.charge->created_at, std::string_view(row.charge->provider_charge_id))};
+    return {RankOf(charge.created_at, word.status, charge.id) >
+            RankOf(row.charge->created_at, row.charge->status, row.charge->provider_charge_id)};
   }
   PaymentRow candidate = row;
   TakeCharge(charge, word, version, candidate);

@@ -140,6 +140,19 @@ TEST(PaymentRulesTest, TheLatestChargeCounts) {
   EXPECT_EQ(Only(state).amount_refunded_minor, 0) << "the refund failed";
 }
 
+// The provider's times are seconds: a card that fails may be followed by one that works within the same.
+TEST(PaymentRulesTest, OfChargesOfOneSecondTheOneThatWorkedCounts) {
+  const auto failed = [](EntityState& s) { ApplyCharge(s, Charge("ch_9", "failed", 1), Context(1, "evt_1")); };
+  const auto worked = [](EntityState& s) { ApplyCharge(s, Charge("ch_1", "succeeded", 1), Context(1, "evt_2")); };
+  EntityState in_order = Empty(), reversed = Empty();
+  failed(in_order), worked(in_order);
+  worked(reversed), failed(reversed);
+  for (EntityState* state : {&in_order, &reversed}) {
+    EXPECT_EQ(Only(*state).charge->provider_charge_id, "ch_1");
+    EXPECT_EQ(Only(*state).status, PaymentStatus::kSucceeded);
+  }
+}
+
 TEST(PaymentRulesTest, TiesAreTold) {
   EntityState state = Empty();
   ApplyPayment(state, Payment("processing"), Context(1, "evt_1"));
