@@ -19,7 +19,7 @@ namespace billmesh::db {
 struct Statement {
   const char* sql = nullptr;
   std::vector<Param> params;
-  bool may_prepare = true;  // false for what is no query: SET and the like
+  bool may_prepare = true;        // false for what is no query: SET and the like
   Format format = Format::kText;  // of its result
 };
 

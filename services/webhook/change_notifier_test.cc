@@ -91,7 +91,7 @@ TEST(ChangeNotifierTest, WhatChangesWhileOneIsUnderWayGoesAsOneWithTheLatestRevi
   EXPECT_EQ(host.listener.heard(), (std::map<std::string, int64_t>{{"entity_a", 100}, {"entity_b", 5}}));
 }
 
-TEST(ChangeNotifierTest, WhatChangesAfterAnAnswerGoesSoonAndNotAtOnce) {
+TEST(ChangeNotifierTest, WhatChangesAfterAnAnswerGoesByItself) {
   Host host;
   GrpcChangeNotifier notifier(host.Channel(), absl::Seconds(30));
   notifier.Notify({{"entity_a", 1}});

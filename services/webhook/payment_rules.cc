@@ -92,8 +92,7 @@ void TakeCharge(const provider::Charge& charge, const ChargeStatusRow& word, con
   row.provider_created_at = charge.created_at;
 }
 
-// Of two charges the later one counts, and of one second's the one that hasn't failed, as no other try follows it; of
-// one charge the version that wins.
+// Of two charges the one of the higher rank counts; of one charge the version that wins.
 struct Verdict {
   bool wins = true;
   bool tie = false;
@@ -103,6 +102,8 @@ Verdict Judge(const Precedence& incoming, const Precedence& stored, const Paymen
   return {Wins(incoming, stored), IsTie(incoming, stored) && !(candidate == row)};
 }
 
+// The later charge counts, and of one second's the one that hasn't failed: no other try follows it. Between two that
+// failed within a second the id decides, for want of better (CHANGELOG.md, known limits).
 std::tuple<absl::Time, bool, std::string_view> RankOf(absl::Time created_at, ChargeStatus status, std::string_view id) {
   return {created_at, status != ChargeStatus::kFailed, id};
 }
