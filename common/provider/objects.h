@@ -137,6 +137,7 @@ struct Payment {
   std::optional<std::string> customer_id;
   std::optional<std::string> invoice_id;    // before 2025 only; since then see InvoicePayment
   std::optional<std::string> failure_code;  // why the last try failed; a word, no free text
+  std::optional<std::string> latest_charge_id;  // the last try; none before the first, and in shapes before 2022-11-15
   absl::Time created_at;
   std::optional<absl::Time> canceled_at;
   bool livemode = false;

@@ -132,6 +132,7 @@ provider::Payment PaymentFrom(const Fields& fields) {
   payment.customer_id = fields.OptReference("customer");
   payment.invoice_id = fields.OptReference("invoice");
   payment.failure_code = FailureOf(fields);
+  payment.latest_charge_id = fields.OptReference("latest_charge");
   payment.created_at = fields.Time("created");
   payment.canceled_at = fields.OptTime("canceled_at");
   payment.livemode = fields.Bool("livemode");

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "services/webhook/binding_rules.h"
@@ -34,6 +35,13 @@ struct ApplyContext {
   std::string new_row_id;
 };
 
+// An object of the provider's, by what we call its kind (object_format.h).
+struct ObjectToFetch {
+  std::string_view kind;
+  std::string id;
+  friend bool operator==(const ObjectToFetch&, const ObjectToFetch&) = default;
+};
+
 // What an object did.
 struct Applied {
   Disposition disposition = Disposition::kProcessed;
@@ -41,6 +49,7 @@ struct Applied {
   // When processed: "applied", "unchanged" (as new, nothing else) or "stale" (older than what is here).
   const char* result = "";
   bool tie = false;                          // only the event's id decided between two contents (WHK-5)
+  std::optional<ObjectToFetch> fetch;        // another that must be looked at to know the truth (WHK-5)
   bool canonical_tie = false;                // two live subscriptions were made in the same second (WHK-8)
   std::optional<std::string> before_digest;  // of the object's row; absent where it's new
   std::optional<std::string> after_digest;   // absent unless applied

@@ -160,11 +160,16 @@ absl::Status ObjectBatch::Write(db::Tx& tx, std::vector<Duplicate>& duplicates) 
 // WHK-5: what only ids told apart is asked for, so that the truth wins.
 std::vector<outbox::NewJob> ObjectBatch::RefreshJobs() const {
   std::vector<outbox::NewJob> jobs;
+  const auto promise = [&](const Item& item, std::string_view kind, std::string_view id) {
+    jobs.push_back(
+        outbox::RefreshJob(env_, item.result->entity_id,
+                           {std::string(kind), std::string(id), item.version.at.value_or(absl::UnixEpoch())}));
+  };
   for (const Item& item : items_) {
-    if (item.result->disposition != Disposition::kProcessed || !item.result->applied.tie) continue;
-    jobs.push_back(outbox::RefreshJob(env_, item.result->entity_id,
-                                      {std::string(KindOf(*item.object)), std::string(IdOf(*item.object)),
-                                       item.version.at.value_or(absl::UnixEpoch())}));
+    const ObjectResult& result = *item.result;
+    if (result.disposition != Disposition::kProcessed) continue;
+    if (result.applied.tie) promise(item, KindOf(*item.object), IdOf(*item.object));
+    if (result.applied.fetch.has_value()) promise(item, result.applied.fetch->kind, result.applied.fetch->id);
   }
   return jobs;
 }

@@ -42,7 +42,7 @@ std::string DigestOf(const PaymentRow& row) {
   digest.Add(row.entity_id).Add(row.provider_payment_id).Add(row.provider_customer_id).Add(row.provider_invoice_id);
   digest.Add(NameOf(row.status)).Add(row.currency).Add(row.amount_minor).Add(row.amount_refunded_minor);
   digest.Add(row.failure_code).Add(row.operation_key).Add(row.item_code).Add(row.item_quantity);
-  digest.Add(row.provider_created_at).Add(row.succeeded_at).Add(row.canceled_at);
+  digest.Add(row.provider_created_at).Add(row.succeeded_at).Add(row.canceled_at).Add(row.latest_charge_id);
   if (row.charge.has_value()) {
     digest.Add(row.charge->provider_charge_id).Add(NameOf(row.charge->status)).Add(row.charge->created_at);
   }

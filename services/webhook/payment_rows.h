@@ -101,7 +101,7 @@ inline constexpr std::array<CreditNoteStatusRow, 2> kCreditNoteStatuses = {{
     {"void", CreditNoteStatus::kVoid, "void", Stage::kEnded},
 }};
 
-// The latest attempt of a payment.
+// The latest attempt of a payment that we know of.
 struct ChargePart {
   std::string provider_charge_id;
   ChargeStatus status = ChargeStatus::kPending;
@@ -128,7 +128,8 @@ struct PaymentRow {
   std::optional<int64_t> item_quantity;
   absl::Time provider_created_at;
   std::optional<absl::Time> succeeded_at, canceled_at;
-  Version version;  // of the payment itself; without a time: only a charge is known
+  std::optional<std::string> latest_charge_id;  // what the payment itself calls its latest attempt
+  Version version;                              // of the payment itself; without a time: only a charge is known
   std::optional<ChargePart> charge;
   bool IsKnownByItself() const { return version.at.has_value(); }
   friend bool operator==(const PaymentRow&, const PaymentRow&) = default;

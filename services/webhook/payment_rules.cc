@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "common/provider/object_format.h"
 #include "services/webhook/merge_row.h"
 
 namespace billmesh::webhook {
@@ -78,6 +79,7 @@ void TakePayment(const provider::Payment& payment, PaymentStatus status, Payment
   row.amount_minor = payment.amount_minor;
   row.failure_code = KeepsFailure(status) ? payment.failure_code : std::nullopt;
   row.provider_created_at = payment.created_at;
+  row.latest_charge_id = payment.latest_charge_id;
   row.canceled_at = status == PaymentStatus::kCanceled ? payment.canceled_at : std::nullopt;
 }
 
@@ -92,32 +94,55 @@ void TakeCharge(const provider::Charge& charge, const ChargeStatusRow& word, con
   row.provider_created_at = charge.created_at;
 }
 
-// Of two charges the one of the higher rank counts; of one charge the version that wins.
 struct Verdict {
   bool wins = true;
-  bool tie = false;
+  bool tie = false;              // of two versions of one object
+  bool between_charges = false;  // of two charges: the payment must be asked
 };
 Verdict Judge(const Precedence& incoming, const Precedence& stored, const PaymentRow& row, PaymentRow candidate) {
   TakeVersions(row, candidate);
   return {Wins(incoming, stored), IsTie(incoming, stored) && !(candidate == row)};
 }
 
-// The later charge counts, and of one second's the one that hasn't failed: no other try follows it. Between two that
-// failed within a second the id decides, for want of better (CHANGELOG.md, known limits).
-std::tuple<absl::Time, bool, std::string_view> RankOf(absl::Time created_at, ChargeStatus status, std::string_view id) {
-  return {created_at, status != ChargeStatus::kFailed, id};
+// Whether the payment has spoken of a later second: then it knows of every try that was made in this one.
+bool KnowsTriesOf(absl::Time second, const PaymentRow& row) {
+  return row.IsKnownByItself() && *row.version.at > second;
 }
 
+// The later charge counts. Of one second's the one that the payment names; else one that hasn't failed, as no other try
+// follows it; else the id decides, until the payment has been asked.
+std::tuple<absl::Time, bool, bool, std::string_view> RankOf(const PaymentRow& row, absl::Time created_at,
+                                                            ChargeStatus status, std::string_view id) {
+  const bool named = KnowsTriesOf(created_at, row) && row.latest_charge_id == id;
+  return {created_at, named, status != ChargeStatus::kFailed, id};
+}
+
+Verdict JudgeCharges(const PaymentRow& row, const provider::Charge& charge, ChargeStatus status) {
+  const ChargePart& stored = *row.charge;
+  Verdict verdict;
+  verdict.wins = RankOf(row, charge.created_at, status, charge.id) >
+                 RankOf(row, stored.created_at, stored.status, stored.provider_charge_id);
+  const bool one_worked = status == ChargeStatus::kSucceeded || stored.status == ChargeStatus::kSucceeded;
+  verdict.between_charges =
+      charge.created_at == stored.created_at && !one_worked && !KnowsTriesOf(charge.created_at, row);
+  return verdict;
+}
+
+// Of two charges the one of the higher rank counts; of one charge the version that wins.
 Verdict JudgeCharge(const PaymentRow& row, const provider::Charge& charge, const ChargeStatusRow& word,
                     const Version& version) {
   if (!row.charge.has_value()) return {};
-  if (row.charge->provider_charge_id != charge.id) {
-    return {RankOf(charge.created_at, word.status, charge.id) >
-            RankOf(row.charge->created_at, row.charge->status, row.charge->provider_charge_id)};
-  }
+  if (row.charge->provider_charge_id != charge.id) return JudgeCharges(row, charge, word.status);
   PaymentRow candidate = row;
   TakeCharge(charge, word, version, candidate);
   return Judge({word.stage, version}, {StageOf(row.charge->status), row.charge->version}, row, std::move(candidate));
+}
+
+// Whether the provider calls another charge the latest than the one that we keep: we may have taken that for older. An
+// event of the payment doesn't ask, because the charge's own may be on its way.
+bool MissesLatestCharge(const PaymentRow& row) {
+  return row.charge.has_value() && row.latest_charge_id.has_value() &&
+         *row.latest_charge_id != row.charge->provider_charge_id;
 }
 
 }  // namespace
@@ -142,6 +167,9 @@ Applied ApplyPayment(EntityState& state, const provider::Payment& payment, const
   }
   Applied applied;
   applied.tie = verdict.tie;
+  if (IsFetched(context.version) && MissesLatestCharge(row)) {
+    applied.fetch = ObjectToFetch{provider::kChargeKind, *row.latest_charge_id};
+  }
   return Finish(place, verdict.wins, std::move(applied));
 }
 
@@ -156,6 +184,7 @@ Applied ApplyCharge(EntityState& state, const provider::Charge& charge, const Ap
   if (verdict.wins) TakeCharge(charge, *word, context.version, row);
   Applied applied;
   applied.tie = verdict.tie;
+  if (verdict.between_charges) applied.fetch = ObjectToFetch{provider::kPaymentKind, charge.payment_id};
   return Finish(place, verdict.wins, std::move(applied));
 }
 

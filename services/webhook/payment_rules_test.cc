@@ -4,6 +4,7 @@
 #include <functional>
 #include <numeric>
 
+#include "common/provider/object_format.h"
 #include "gtest/gtest.h"
 #include "services/webhook/customer_rules.h"
 
@@ -153,6 +154,61 @@ TEST(PaymentRulesTest, OfChargesOfOneSecondTheOneThatWorkedCounts) {
   }
 }
 
+provider::Payment Refused(const std::string& latest_charge) {
+  provider::Payment payment = Payment("requires_payment_method", "card_declined");
+  payment.latest_charge_id = latest_charge;
+  return payment;
+}
+
+ApplyContext Fetched(int64_t at) {
+  ApplyContext context = Context(at, "");
+  context.version = FetchedVersion(At(at), "what was fetched");
+  return context;
+}
+
+// Of tries that failed within one second only the payment knows which came last.
+TEST(PaymentRulesTest, OfChargesOfOneSecondThePaymentNamesTheLatest) {
+  for (const bool reversed : {false, true}) {
+    EntityState state = Empty();
+    const char* first = reversed ? "ch_1" : "ch_9";
+    const char* second = reversed ? "ch_9" : "ch_1";
+    ApplyPayment(state, Refused("ch_1"), Context(2, "evt_5"));
+    const Applied one = ApplyCharge(state, Charge(first, "failed", 1), Context(1, "evt_1"));
+    const Applied other = ApplyCharge(state, Charge(second, "failed", 1), Context(1, "evt_2"));
+    EXPECT_EQ(Only(state).charge->provider_charge_id, "ch_1") << reversed;
+    EXPECT_FALSE(one.fetch.has_value() || other.fetch.has_value()) << "the payment spoke of a later second";
+    EXPECT_FALSE(one.tie || other.tie) << reversed;
+  }
+}
+
+TEST(PaymentRulesTest, AChargeThatLostToAnotherOfItsSecondIsFetched) {
+  EntityState state = Empty();
+  ApplyCharge(state, Charge("ch_9", "failed", 1), Context(1, "evt_1"));
+  EXPECT_FALSE(ApplyPayment(state, Refused("ch_9"), Context(1, "evt_2")).fetch.has_value());
+  const Applied lost = ApplyCharge(state, Charge("ch_1", "failed", 1), Context(1, "evt_3"));
+  EXPECT_STREQ(lost.result, kStale) << "for now the id decides";
+  EXPECT_EQ(lost.fetch, (ObjectToFetch{provider::kPaymentKind, "pi_1"})) << "the payment may not know of it yet";
+  EXPECT_FALSE(ApplyPayment(state, Refused("ch_1"), Context(2, "evt_4")).fetch.has_value()) << "its event may follow";
+  // What was fetched needn't be news to us to tell that we miss something.
+  EXPECT_EQ(ApplyPayment(state, Refused("ch_1"), Fetched(2)).fetch, (ObjectToFetch{provider::kChargeKind, "ch_1"}));
+  const Applied taken = ApplyCharge(state, Charge("ch_1", "failed", 1), Fetched(3));
+  EXPECT_STREQ(taken.result, kApplied);
+  EXPECT_FALSE(taken.fetch.has_value());
+  EXPECT_EQ(Only(state).charge->provider_charge_id, "ch_1");
+  EXPECT_FALSE(ApplyPayment(state, Refused("ch_1"), Fetched(4)).fetch.has_value());
+  EXPECT_STREQ(ApplyCharge(state, Charge("ch_9", "failed", 1), Context(5, "evt_6")).result, kStale);
+}
+
+TEST(PaymentRulesTest, NothingIsFetchedWhereTheChargesTell) {
+  EntityState state = Empty();
+  EXPECT_FALSE(ApplyPayment(state, Refused("ch_1"), Fetched(1)).fetch.has_value()) << "its event may follow";
+  EXPECT_FALSE(ApplyCharge(state, Charge("ch_1", "failed", 1), Context(1, "evt_1")).fetch.has_value());
+  EXPECT_FALSE(ApplyCharge(state, Charge("ch_0", "failed", 2), Context(2, "evt_2")).fetch.has_value()) << "later";
+  EXPECT_FALSE(ApplyCharge(state, Charge("ch_2", "succeeded", 2), Context(2, "evt_3")).fetch.has_value());
+  EXPECT_FALSE(ApplyCharge(state, Charge("ch_0", "failed", 2), Context(2, "evt_2")).fetch.has_value());
+  EXPECT_EQ(Only(state).charge->provider_charge_id, "ch_2");
+}
+
 TEST(PaymentRulesTest, TiesAreTold) {
   EntityState state = Empty();
   ApplyPayment(state, Payment("processing"), Context(1, "evt_1"));
@@ -161,6 +217,9 @@ TEST(PaymentRulesTest, TiesAreTold) {
   EXPECT_EQ(Only(state).status, PaymentStatus::kSucceeded);
   ApplyCharge(state, Charge("ch_1", "succeeded", 1), Context(1, "evt_3"));
   EXPECT_TRUE(ApplyCharge(state, Charge("ch_1", "succeeded", 1, 500), Context(1, "evt_4")).tie);
+  state = Empty();
+  ApplyPayment(state, Refused("ch_1"), Context(1, "evt_1"));
+  EXPECT_TRUE(ApplyPayment(state, Refused("ch_2"), Context(1, "evt_2")).tie) << "which try was the last?";
 }
 
 TEST(PaymentRulesTest, WhatALinkSoldIsKnownForGood) {

@@ -19,7 +19,8 @@ void QueuePaymentRows(db::Tx& tx, std::string_view provider, const Ids& entity_i
     SELECT p.id, p.entity_id, p.provider_payment_id, p.provider_customer_id, p.provider_invoice_id, p.status, p.currency,
            p.amount_minor, p.amount_refunded_minor, p.failure_code, p.operation_key, p.item_code, p.item_quantity,
            p.provider_created_at, p.succeeded_at, p.canceled_at, p.provider_updated_at, p.provider_event_id,
-           p.provider_charge_id, p.charge_status, p.charge_created_at, p.charge_updated_at, p.charge_event_id
+           p.provider_charge_id, p.charge_status, p.charge_created_at, p.charge_updated_at, p.charge_event_id,
+           p.provider_latest_charge_id
     FROM billing.payments p
     WHERE p.entity_id = ANY ($2::uuid[]) AND p.provider = $1 AND p.provider_payment_id = ANY ($3::text[])
     ORDER BY p.id
@@ -48,6 +49,7 @@ void QueuePaymentRows(db::Tx& tx, std::string_view provider, const Ids& entity_i
           if (!r.IsNull(18)) {
             row.charge = ChargePart{r.Text(18), ChargeStatusFromName(r.View(19)), r.Time(20), {r.Time(21), r.Text(22)}};
           }
+          row.latest_charge_id = r.OptText(23);
           Keep(std::move(row), &EntityState::payments, states);
         }
         return absl::OkStatus();
@@ -158,17 +160,17 @@ absl::Status UpsertPayments(db::Tx& tx, std::string_view env, std::string_view p
       id, env, entity_id, provider, provider_payment_id, provider_customer_id, provider_invoice_id, status, currency,
       amount_minor, amount_refunded_minor, failure_code, operation_key, item_code, item_quantity, provider_created_at,
       succeeded_at, canceled_at, provider_updated_at, provider_event_id, provider_charge_id, charge_status,
-      charge_created_at, charge_updated_at, charge_event_id)
+      charge_created_at, charge_updated_at, charge_event_id, provider_latest_charge_id)
     SELECT v.id, $1, v.entity_id, $2, v.payment, v.customer, v.invoice, v.status, v.currency, v.amount, v.refunded,
            v.failure, v.operation_key, v.item, v.quantity, v.created, v.succeeded, v.canceled, v.updated, v.event, v.charge,
-           v.charge_status, v.charge_created, v.charge_updated, v.charge_event
+           v.charge_status, v.charge_created, v.charge_updated, v.charge_event, v.latest_charge
     FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],
                 $11::bigint[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::timestamptz[],
                 $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::text[], $21::text[], $22::text[],
-                $23::timestamptz[], $24::timestamptz[], $25::text[])
+                $23::timestamptz[], $24::timestamptz[], $25::text[], $26::text[])
       AS v (id, entity_id, payment, customer, invoice, status, currency, amount, refunded, failure, operation_key, item,
             quantity, created, succeeded, canceled, updated, event, charge, charge_status, charge_created, charge_updated,
-            charge_event)
+            charge_event, latest_charge)
     ON CONFLICT (provider, provider_payment_id) DO UPDATE
     SET provider_customer_id = EXCLUDED.provider_customer_id, provider_invoice_id = EXCLUDED.provider_invoice_id,
         status = EXCLUDED.status, currency = EXCLUDED.currency, amount_minor = EXCLUDED.amount_minor,
@@ -179,7 +181,7 @@ absl::Status UpsertPayments(db::Tx& tx, std::string_view env, std::string_view p
         provider_event_id = EXCLUDED.provider_event_id, provider_charge_id = EXCLUDED.provider_charge_id,
         charge_status = EXCLUDED.charge_status, charge_created_at = EXCLUDED.charge_created_at,
         charge_updated_at = EXCLUDED.charge_updated_at, charge_event_id = EXCLUDED.charge_event_id,
-        updated_at = billing.now()
+        provider_latest_charge_id = EXCLUDED.provider_latest_charge_id, updated_at = billing.now()
     WHERE CASE WHEN p.id = EXCLUDED.id AND p.entity_id = EXCLUDED.entity_id THEN true
                ELSE billing.refuse_key('payments_provider_payment_key') END
   )sql",
@@ -210,7 +212,8 @@ absl::Status UpsertPayments(db::Tx& tx, std::string_view env, std::string_view p
             Column(rows, OfCharge([](const ChargePart& c) { return std::string(NameOf(c.status)); })),
             Column(rows, OfCharge(&ChargePart::created_at)),
             Column(rows, OfCharge([](const ChargePart& c) { return *c.version.at; })),
-            Column(rows, OfCharge([](const ChargePart& c) { return c.version.event_id; }))});
+            Column(rows, OfCharge([](const ChargePart& c) { return c.version.event_id; })),
+            Column(rows, &PaymentRow::latest_charge_id)});
   return absl::OkStatus();
 }
 

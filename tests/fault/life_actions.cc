@@ -123,6 +123,18 @@ void PayOpenInvoice(Player& p) {
   }
 }
 
+// Within one second: an impatient buyer. Then maybe with another card, which works.
+void TryTwiceAtOnce(Player& p) {
+  const auto invoice = p.AnyOf("/v1/invoices?status=open&customer=" + p.customer());
+  if (!invoice) return;
+  const std::string pay = absl::StrCat("/v1/invoices/", Str(*invoice, "id"), "/pay");
+  p.Control("payment_behavior", {{"customer", p.customer()}, {"decline", true}});
+  p.Post(pay);
+  p.Post(pay);
+  p.Control("payment_behavior", {{"customer", p.customer()}, {"decline", false}});
+  if (p.OneIn(3)) p.Post(pay);
+}
+
 void VoidOpenInvoice(Player& p) {
   if (const auto invoice = p.AnyOf("/v1/invoices?status=open&customer=" + p.customer())) {
     p.Post(absl::StrCat("/v1/invoices/", Str(*invoice, "id"), "/void"));
@@ -221,6 +233,7 @@ const std::vector<LifeAction>& LifeActions() {
       {"it is bought again", 5, BuyAgain},
       {"a second one is made", 4, Duplicate},
       {"an open invoice is paid", 4, PayOpenInvoice},
+      {"an open invoice is tried twice at once", 4, TryTwiceAtOnce},
       {"an open invoice is voided", 2, VoidOpenInvoice},
       {"money is given back", 5, Refund},
       {"a payment is disputed", 3, Dispute},

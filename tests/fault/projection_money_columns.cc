@@ -176,6 +176,7 @@ ProjectedTable PaymentsTable() {
            {"customer", "t.provider_customer_id", OurCustomerOnly},
            {"invoice", "CASE WHEN t.status = 'succeeded' THEN t.provider_invoice_id END", PaidInvoice},
            {"charge", "t.provider_charge_id", Member("latest_charge")},
+           {"named_charge", "t.provider_latest_charge_id", Member("latest_charge")},
            {"charge_status", "t.charge_status", OfCharge("status")},
            {"charged_at", Seconds("charge_created_at"), OfCharge("created")},
            {"currency", "t.currency", Member("currency")},

@@ -161,5 +161,44 @@ TEST_F(WebhookFetchTest, OneSecondsEventsThatSayTheSamePromiseNothing) {
   EXPECT_EQ(Value("SELECT (run_after > billing.now() + interval '1 s')::text FROM billing.outbox_jobs"), "true");
 }
 
+// Tries that failed within one second: their ids say nothing, so the payment is asked, and then the charge that it
+// names.
+TEST_F(WebhookFetchTest, OfTriesOfOneSecondTheOneThatTheProviderNamesCounts) {
+  const auto charge = [](const std::string& id) {
+    return json{{"id", id},
+                {"object", "charge"},
+                {"amount", 2900},
+                {"amount_refunded", 0},
+                {"currency", "eur"},
+                {"customer", "cus_1"},
+                {"payment_intent", "pi_1"},
+                {"status", "failed"},
+                {"created", kEpoch + 5},
+                {"livemode", false},
+                {"failure_code", "card_declined"}};
+  };
+  const json payment = {{"id", "pi_1"},
+                        {"object", "payment_intent"},
+                        {"amount", 2900},
+                        {"currency", "eur"},
+                        {"customer", "cus_1"},
+                        {"status", "requires_payment_method"},
+                        {"created", kEpoch},
+                        {"livemode", false},
+                        {"latest_charge", "ch_1"},
+                        {"last_payment_error", {{"code", "card_declined"}}}};
+  const auto charges = [this] {
+    return Value("SELECT concat_ws(' ', provider_charge_id, provider_latest_charge_id) FROM billing.payments");
+  };
+  Deliver(Event("evt_1", "charge.failed", 5, charge("ch_9")));
+  Deliver(Event("evt_2", "charge.failed", 5, charge("ch_1")));
+  EXPECT_EQ(charges(), "ch_9") << "for now";
+  EXPECT_EQ(Refresh("payment", "pi_1", payment, 7), 1);
+  EXPECT_EQ(charges(), "ch_9 ch_1");
+  EXPECT_EQ(Refresh("charge", "ch_1", charge("ch_1"), 9), 1);
+  EXPECT_EQ(charges(), "ch_1 ch_1");
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.outbox_jobs"), "2") << "and nothing more is promised";
+}
+
 }  // namespace
 }  // namespace billmesh::webhook
