@@ -48,8 +48,8 @@ bool DeliveryGatherer::SendGathered() {
     {
       std::lock_guard lock(mutex_);
       if (waiting_.empty() || !HasRoom(now)) return sent;
-      calls_.insert(now);
       batch = TakeBatch();
+      calls_.emplace(now, batch.dones.size());
     }
     Send(std::move(batch), now);
   }
@@ -67,8 +67,10 @@ bool DeliveryGatherer::HasRoom(absl::Duration now) const {
   const auto slow = std::distance(calls_.begin(), calls_.upper_bound(now - options_.slow_after));
   const auto all = static_cast<std::ptrdiff_t>(calls_.size());
   if (all >= options_.max_calls + std::min<std::ptrdiff_t>(slow, options_.max_slow_calls)) return false;
-  if (!holds_back_ || calls_.empty() || now - *calls_.rbegin() >= options_.hold_back) return true;
-  return waiting_.size() >= options_.few || waiting_bytes_ >= options_.max_bytes;
+  if (!holds_back_ || calls_.empty()) return true;
+  const auto& [last_began, last_size] = *calls_.rbegin();
+  if (now - last_began >= options_.hold_back || waiting_bytes_ >= options_.max_bytes) return true;
+  return waiting_.size() >= std::max(options_.few, last_size * 9 / 10);
 }
 
 DeliveryGatherer::Batch DeliveryGatherer::TakeBatch() {

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
-#include <set>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -22,7 +22,8 @@ class DeliveryGatherer {
  public:
   struct Options {
     int max_calls = 2;  // under way at a time; more deliveries gather meanwhile
-    // Fewer deliveries than `few` are held back until every call has ended or been under way for `hold_back`.
+    // Deliveries are held back until every call has ended or been under way for `hold_back`, where they are fewer than
+    // `few`, or than nine tenths of what the last call took: calls of a size cost the least where many deliver at once.
     size_t few = 16;
     absl::Duration hold_back = absl::Milliseconds(10);
     // A call that waits for an entity's lock holds up its own deliveries only: from here on it isn't counted any more.
@@ -69,10 +70,11 @@ class DeliveryGatherer {
   Clock& clock_;
   const Options options_;
   std::mutex mutex_;
-  std::deque<Waiting> waiting_;          // guarded by mutex_
-  size_t waiting_bytes_ = 0;             // guarded by mutex_
-  bool holds_back_ = true;               // guarded by mutex_
-  std::multiset<absl::Duration> calls_;  // when those under way began, by Clock::Monotonic; guarded by mutex_
+  std::deque<Waiting> waiting_;  // guarded by mutex_
+  size_t waiting_bytes_ = 0;     // guarded by mutex_
+  bool holds_back_ = true;       // guarded by mutex_
+  // Those under way: when each began, by Clock::Monotonic, and its deliveries. Guarded by mutex_.
+  std::multimap<absl::Duration, size_t> calls_;
 };
 
 }  // namespace billmesh::edge

@@ -1,5 +1,6 @@
 #include "services/edge/delivery_gatherer.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/rpc/call.h"
 #include "common/status/status.h"
 #include "common/time/fake_clock.h"
@@ -56,7 +57,7 @@ class DeliveryGathererTest : public ::testing::Test {
   FakeClock clock_{absl::UnixEpoch()};
   HeldForwarder forwarder_;
   std::map<std::string, std::string> answers_;
-  int answered_ = 0;
+  int submitted_ = 0, answered_ = 0;
 };
 
 TEST_F(DeliveryGathererTest, OneAloneGoesAtOnceAndTheRestGathers) {
@@ -90,6 +91,28 @@ TEST_F(DeliveryGathererTest, FewAreHeldBackWhileACallHasJustBegun) {
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{1, 3, 1}));
   while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
   EXPECT_EQ(answered_, 5);
+}
+
+TEST_F(DeliveryGathererTest, CallsOfALoadGrowAlike) {
+  DeliveryGatherer gatherer(forwarder_, clock_, {.few = 3, .hold_back = absl::Milliseconds(10)});
+  const auto submit = [&](int count) {
+    for (int i = 0; i < count; ++i) Submit(gatherer, absl::StrCat(++submitted_));
+  };
+  submit(1 + 20);
+  forwarder_.AnswerOldest();
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{3, 17})) << "what gathered while two calls were under way";
+  forwarder_.AnswerOldest();
+  submit(14);
+  EXPECT_EQ(Sizes(forwarder_), std::vector<int>{17}) << "too few beside one of that size";
+  submit(1);
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{17, 15})) << "nine tenths";
+  forwarder_.AnswerOldest();
+  submit(12);
+  clock_.Advance(absl::Milliseconds(10));
+  EXPECT_TRUE(gatherer.SendGathered()) << "for a moment only";
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{15, 12}));
+  while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
+  EXPECT_EQ(answered_, submitted_);
 }
 
 TEST_F(DeliveryGathererTest, WhatWasHeldBackGoesWhenNoCallIsUnderWay) {
