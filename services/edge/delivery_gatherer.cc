@@ -45,13 +45,14 @@ bool DeliveryGatherer::SendGathered() {
   for (bool sent = false;; sent = true) {
     const absl::Duration now = clock_.Monotonic();
     Batch batch;
+    Calls::iterator call;
     {
       std::lock_guard lock(mutex_);
       if (waiting_.empty() || !HasRoom(now)) return sent;
       batch = TakeBatch();
-      calls_.emplace(now, batch.dones.size());
+      call = calls_.emplace(now, batch.dones.size());
     }
-    Send(std::move(batch), now);
+    Send(std::move(batch), call);
   }
 }
 
@@ -68,9 +69,9 @@ bool DeliveryGatherer::HasRoom(absl::Duration now) const {
   const auto all = static_cast<std::ptrdiff_t>(calls_.size());
   if (all >= options_.max_calls + std::min<std::ptrdiff_t>(slow, options_.max_slow_calls)) return false;
   if (!holds_back_ || calls_.empty()) return true;
-  const auto& [last_began, last_size] = *calls_.rbegin();
-  if (now - last_began >= options_.hold_back || waiting_bytes_ >= options_.max_bytes) return true;
-  return waiting_.size() >= std::max(options_.few, last_size * 9 / 10);
+  const auto& [newest_began, newest_size] = *calls_.rbegin();
+  if (now - newest_began >= options_.hold_back || waiting_bytes_ >= options_.max_bytes) return true;
+  return waiting_.size() >= std::max(options_.few, newest_size * 9 / 10);
 }
 
 DeliveryGatherer::Batch DeliveryGatherer::TakeBatch() {
@@ -89,20 +90,20 @@ DeliveryGatherer::Batch DeliveryGatherer::TakeBatch() {
   return batch;
 }
 
-void DeliveryGatherer::Send(Batch batch, absl::Duration begun) {
+void DeliveryGatherer::Send(Batch batch, Calls::iterator call) {
   const pb::Delivery& first = batch.request.deliveries(0);
   // The call travels under its first delivery's ids; each delivery has its own within.
-  ForwardCall call{kDaemon,
-                   kIngestBatch,
-                   batch.request.SerializeAsString(),
-                   std::nullopt,
-                   {first.request_id(), first.traceparent()},
-                   options_.timeout};
+  ForwardCall forward{kDaemon,
+                      kIngestBatch,
+                      batch.request.SerializeAsString(),
+                      std::nullopt,
+                      {first.request_id(), first.traceparent()},
+                      options_.timeout};
   auto dones = std::make_shared<std::vector<Done>>(std::move(batch.dones));
-  forwarder_.Forward(std::move(call), [this, dones, begun](const absl::StatusOr<std::string>& response) {
+  forwarder_.Forward(std::move(forward), [this, dones, call](const absl::StatusOr<std::string>& response) {
     {
       std::lock_guard lock(mutex_);
-      calls_.erase(calls_.find(begun));
+      calls_.erase(call);
     }
     // What gathered meanwhile is on its way before these are answered.
     SendGathered();

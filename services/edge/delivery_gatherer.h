@@ -1,6 +1,6 @@
 // Webhook deliveries on their way to the webhook daemon: what has gathered goes as one call, so that many cost little
-// more than one. One goes at once where no call is under way; few wait a moment where one has just begun, because each
-// call ends in a transaction of its own.
+// more than one. One goes at once where no call is under way; few, and fewer than that
+// one took, wait a moment where one has just begun, because each call ends in a transaction of its own.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,8 @@ class DeliveryGatherer {
   struct Options {
     int max_calls = 2;  // under way at a time; more deliveries gather meanwhile
     // Deliveries are held back until every call has ended or been under way for `hold_back`, where they are fewer than
-    // `few`, or than nine tenths of what the last call took: calls of a size cost the least where many deliver at once.
+    // `few`, or than nine tenths of the newest call that is under way: where many deliver at once calls shouldn't
+    // shrink.
     size_t few = 16;
     absl::Duration hold_back = absl::Milliseconds(10);
     // A call that waits for an entity's lock holds up its own deliveries only: from here on it isn't counted any more.
@@ -51,6 +52,8 @@ class DeliveryGatherer {
   void StopHoldingBack();
 
  private:
+  // Those under way: when each began, by Clock::Monotonic, and its deliveries.
+  using Calls = std::multimap<absl::Duration, size_t>;
   struct Waiting {
     billing::webhook::v1::Delivery delivery;
     Done done;
@@ -63,7 +66,7 @@ class DeliveryGatherer {
 
   bool HasRoom(absl::Duration now) const;  // mutex_ is held
   Batch TakeBatch();                       // mutex_ is held
-  void Send(Batch batch, absl::Duration begun);
+  void Send(Batch batch, Calls::iterator call);
   static void Answer(const std::vector<Done>& dones, const absl::StatusOr<std::string>& response);
 
   Forwarder& forwarder_;
@@ -73,8 +76,7 @@ class DeliveryGatherer {
   std::deque<Waiting> waiting_;  // guarded by mutex_
   size_t waiting_bytes_ = 0;     // guarded by mutex_
   bool holds_back_ = true;       // guarded by mutex_
-  // Those under way: when each began, by Clock::Monotonic, and its deliveries. Guarded by mutex_.
-  std::multimap<absl::Duration, size_t> calls_;
+  Calls calls_;                  // guarded by mutex_
 };
 
 }  // namespace billmesh::edge

@@ -26,10 +26,20 @@ class HeldForwarder final : public Forwarder {
     held.done = std::move(done);
     calls.push_back(std::move(held));
   }
-  // Answers the oldest call: each delivery is stored under its body as the event's id.
+  // Each delivery is stored under its body as the event's id.
   void AnswerOldest() {
     Held held = std::move(calls.front());
     calls.pop_front();
+    Answer(held);
+  }
+  void AnswerNewest() {
+    Held held = std::move(calls.back());
+    calls.pop_back();
+    Answer(held);
+  }
+
+ private:
+  static void Answer(const Held& held) {
     pb::IngestBatchResponse response;
     for (const pb::Delivery& delivery : held.request.deliveries()) {
       response.add_results()->set_provider_event_id(delivery.body());
@@ -111,6 +121,23 @@ TEST_F(DeliveryGathererTest, CallsOfALoadGrowAlike) {
   clock_.Advance(absl::Milliseconds(10));
   EXPECT_TRUE(gatherer.SendGathered()) << "for a moment only";
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{15, 12}));
+  while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
+  EXPECT_EQ(answered_, submitted_);
+}
+
+TEST_F(DeliveryGathererTest, TheNewestCallUnderWaySaysHowManyAreEnough) {
+  DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 3, .few = 2, .hold_back = absl::Milliseconds(10)});
+  const auto submit = [&](int count) {
+    for (int i = 0; i < count; ++i) Submit(gatherer, absl::StrCat(++submitted_));
+  };
+  submit(1 + 2 + 2 + 10);
+  forwarder_.AnswerOldest();
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{2, 2, 10}));
+  forwarder_.AnswerOldest();
+  submit(8);
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{2, 10})) << "enough beside the older one only";
+  forwarder_.AnswerNewest();
+  EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{2, 8})) << "which is the newest now";
   while (!forwarder_.calls.empty()) forwarder_.AnswerOldest();
   EXPECT_EQ(answered_, submitted_);
 }

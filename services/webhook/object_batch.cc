@@ -157,7 +157,7 @@ absl::Status ObjectBatch::Write(db::Tx& tx, std::vector<Duplicate>& duplicates) 
   return outbox::EnqueueAll(tx, ids_, RefreshJobs()).status();
 }
 
-// WHK-5: what only ids told apart is asked for, so that the truth wins.
+// WHK-5: what only ids told apart, or what is missed, is asked for, so that the truth wins.
 std::vector<outbox::NewJob> ObjectBatch::RefreshJobs() const {
   std::vector<outbox::NewJob> jobs;
   const auto promise = [&](const Item& item, std::string_view kind, std::string_view id) {

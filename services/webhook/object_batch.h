@@ -45,8 +45,8 @@ class ObjectBatch {
   // Binds the objects, locks their entities in id order, loads what is stored and decides, in the order of adding: the
   // results are final. After Ask; once.
   absl::Status Apply(db::Tx& tx);
-  // Writes the rows that changed, and promises a refresh of what was tied or is missed. Queued: done with the next statement that is
-  // run, or before the commit; then `duplicates` has the duplicate subscriptions that are new.
+  // Writes the rows that changed, and promises a refresh of what was tied or is missed. Queued: done with the next
+  // statement that is run, or before the commit; then `duplicates` has the duplicate subscriptions that are new.
   absl::Status Write(db::Tx& tx, std::vector<Duplicate>& duplicates);
   // Gives each entity whose content changed its next revision and tells the change feed. Last, because the entity's row
   // is what others wait for. Queued: then `changes` has them.

@@ -8,7 +8,7 @@ namespace billmesh::webhook {
 
 void ReportApplied(const ObjectResult& result, const std::vector<Duplicate>& new_duplicates,
                    const std::function<telemetry::Labels()>& fields) {
-  if (result.applied.tie) CountTie();
+  if (result.applied.tie || result.applied.fetch.has_value()) CountTie();
   for (const SessionChange& change : result.applied.session_changes) {
     if (change.paid_late) telemetry::Guardrail(kLatePayment, fields());
   }

@@ -104,27 +104,30 @@ Verdict Judge(const Precedence& incoming, const Precedence& stored, const Paymen
   return {Wins(incoming, stored), IsTie(incoming, stored) && !(candidate == row)};
 }
 
-// Whether the payment has spoken of a later second: then it knows of every try that was made in this one.
+// Whether the payment has named its latest try after this second: of those made within it, it knew all.
 bool KnowsTriesOf(absl::Time second, const PaymentRow& row) {
-  return row.IsKnownByItself() && *row.version.at > second;
+  return row.IsKnownByItself() && row.latest_charge_id.has_value() && *row.version.at > second;
 }
 
-// The later charge counts. Of one second's the one that the payment names; else one that hasn't failed, as no other try
-// follows it; else the id decides, until the payment has been asked.
-std::tuple<absl::Time, bool, bool, std::string_view> RankOf(const PaymentRow& row, absl::Time created_at,
-                                                            ChargeStatus status, std::string_view id) {
+// The later charge counts. Of one second's the one that succeeded, as no other try follows it; the one that the payment
+// names; one that hasn't failed yet; else the id decides, until the payment has been asked.
+std::tuple<absl::Time, bool, bool, bool, std::string_view> RankOf(const PaymentRow& row, absl::Time created_at,
+                                                                  ChargeStatus status, std::string_view id) {
   const bool named = KnowsTriesOf(created_at, row) && row.latest_charge_id == id;
-  return {created_at, named, status != ChargeStatus::kFailed, id};
+  return {created_at, status == ChargeStatus::kSucceeded, named, status != ChargeStatus::kFailed, id};
 }
 
-Verdict JudgeCharges(const PaymentRow& row, const provider::Charge& charge, ChargeStatus status) {
-  const ChargePart& stored = *row.charge;
+Verdict JudgeCharges(const PaymentRow& row, const provider::Charge& charge, ChargeStatus status,
+                     const Version& version) {
+  const ChargePart& kept = *row.charge;
   Verdict verdict;
   verdict.wins = RankOf(row, charge.created_at, status, charge.id) >
-                 RankOf(row, stored.created_at, stored.status, stored.provider_charge_id);
-  const bool one_worked = status == ChargeStatus::kSucceeded || stored.status == ChargeStatus::kSucceeded;
-  verdict.between_charges =
-      charge.created_at == stored.created_at && !one_worked && !KnowsTriesOf(charge.created_at, row);
+                 RankOf(row, kept.created_at, kept.status, kept.provider_charge_id);
+  const bool one_succeeded = status == ChargeStatus::kSucceeded || kept.status == ChargeStatus::kSucceeded;
+  // A charge may be dated earlier than what is told of it: what the payment said before may be behind that.
+  const bool known =
+      KnowsTriesOf(charge.created_at, row) && (row.latest_charge_id == charge.id || row.version.at >= version.at);
+  verdict.between_charges = charge.created_at == kept.created_at && !one_succeeded && !known;
   return verdict;
 }
 
@@ -132,17 +135,17 @@ Verdict JudgeCharges(const PaymentRow& row, const provider::Charge& charge, Char
 Verdict JudgeCharge(const PaymentRow& row, const provider::Charge& charge, const ChargeStatusRow& word,
                     const Version& version) {
   if (!row.charge.has_value()) return {};
-  if (row.charge->provider_charge_id != charge.id) return JudgeCharges(row, charge, word.status);
+  if (row.charge->provider_charge_id != charge.id) return JudgeCharges(row, charge, word.status, version);
   PaymentRow candidate = row;
   TakeCharge(charge, word, version, candidate);
   return Judge({word.stage, version}, {StageOf(row.charge->status), row.charge->version}, row, std::move(candidate));
 }
 
-// Whether the provider calls another charge the latest than the one that we keep: we may have taken that for older. An
-// event of the payment doesn't ask, because the charge's own may be on its way.
+// Whether the payment names a charge that isn't the one that we keep: it was lost on the way, or we took it for older.
 bool MissesLatestCharge(const PaymentRow& row) {
-  return row.charge.has_value() && row.latest_charge_id.has_value() &&
-         *row.latest_charge_id != row.charge->provider_charge_id;
+  if (!row.latest_charge_id.has_value()) return false;
+  if (!row.charge.has_value()) return true;
+  return row.charge->provider_charge_id != *row.latest_charge_id && row.charge->created_at <= *row.version.at;
 }
 
 }  // namespace
@@ -167,6 +170,7 @@ Applied ApplyPayment(EntityState& state, const provider::Payment& payment, const
   }
   Applied applied;
   applied.tie = verdict.tie;
+  // Where the payment itself came, the charge's own event may be on its way.
   if (IsFetched(context.version) && MissesLatestCharge(row)) {
     applied.fetch = ObjectToFetch{provider::kChargeKind, *row.latest_charge_id};
   }

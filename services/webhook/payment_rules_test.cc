@@ -199,14 +199,54 @@ TEST(PaymentRulesTest, AChargeThatLostToAnotherOfItsSecondIsFetched) {
   EXPECT_STREQ(ApplyCharge(state, Charge("ch_9", "failed", 1), Context(5, "evt_6")).result, kStale);
 }
 
+// Whatever the payment said of an earlier moment.
+TEST(PaymentRulesTest, AChargeThatSucceededCountsThoughThePaymentNamesAnother) {
+  for (const bool reversed : {false, true}) {
+    EntityState state = Empty();
+    ApplyPayment(state, Refused("ch_9"), Context(2, "evt_1"));
+    const auto failed = [&] { ApplyCharge(state, Charge("ch_9", "failed", 1), Context(2, "evt_2")); };
+    if (!reversed) failed();
+    EXPECT_STREQ(ApplyCharge(state, Charge("ch_1", "succeeded", 1), Context(3, "evt_3")).result, kApplied);
+    if (reversed) failed();
+    ApplyPayment(state, Payment("succeeded"), Context(3, "evt_4"));
+    EXPECT_EQ(Only(state).charge->provider_charge_id, "ch_1");
+    EXPECT_EQ(Only(state).succeeded_at, At(1));
+  }
+}
+
+TEST(PaymentRulesTest, WhatAPaymentSaidBeforeAChargesEventMayBeBehindIt) {
+  EntityState state = Empty();
+  ApplyCharge(state, Charge("ch_9", "failed", 1), Context(1, "evt_1"));
+  ApplyPayment(state, Refused("ch_9"), Context(2, "evt_2"));
+  const Applied late = ApplyCharge(state, Charge("ch_1", "failed", 1), Context(3, "evt_3"));
+  EXPECT_EQ(late.fetch, (ObjectToFetch{provider::kPaymentKind, "pi_1"}));
+  EXPECT_FALSE(ApplyCharge(state, Charge("ch_0", "failed", 1), Context(2, "evt_4")).fetch.has_value());
+}
+
+TEST(PaymentRulesTest, APaymentThatNamesNoChargeKnowsOfNone) {
+  EntityState state = Empty();
+  ApplyPayment(state, Payment("requires_payment_method", "card_declined"), Context(5, "evt_1"));
+  ApplyCharge(state, Charge("ch_9", "failed", 1), Context(1, "evt_2"));
+  const Applied other = ApplyCharge(state, Charge("ch_1", "failed", 1), Context(1, "evt_3"));
+  EXPECT_EQ(other.fetch, (ObjectToFetch{provider::kPaymentKind, "pi_1"}));
+}
+
 TEST(PaymentRulesTest, NothingIsFetchedWhereTheChargesTell) {
   EntityState state = Empty();
-  EXPECT_FALSE(ApplyPayment(state, Refused("ch_1"), Fetched(1)).fetch.has_value()) << "its event may follow";
+  EXPECT_FALSE(ApplyPayment(state, Refused("ch_1"), Context(1, "evt_0")).fetch.has_value()) << "its event may follow";
   EXPECT_FALSE(ApplyCharge(state, Charge("ch_1", "failed", 1), Context(1, "evt_1")).fetch.has_value());
   EXPECT_FALSE(ApplyCharge(state, Charge("ch_0", "failed", 2), Context(2, "evt_2")).fetch.has_value()) << "later";
   EXPECT_FALSE(ApplyCharge(state, Charge("ch_2", "succeeded", 2), Context(2, "evt_3")).fetch.has_value());
   EXPECT_FALSE(ApplyCharge(state, Charge("ch_0", "failed", 2), Context(2, "evt_2")).fetch.has_value());
   EXPECT_EQ(Only(state).charge->provider_charge_id, "ch_2");
+  EXPECT_FALSE(ApplyPayment(state, Refused("ch_1"), Fetched(1)).fetch.has_value()) << "older than what we keep";
+}
+
+TEST(PaymentRulesTest, AChargeThatNeverCameIsFetched) {
+  EntityState state = Empty();
+  EXPECT_EQ(ApplyPayment(state, Refused("ch_1"), Fetched(1)).fetch, (ObjectToFetch{provider::kChargeKind, "ch_1"}));
+  state = Empty();
+  EXPECT_FALSE(ApplyPayment(state, Payment("processing"), Fetched(1)).fetch.has_value()) << "not tried yet";
 }
 
 TEST(PaymentRulesTest, TiesAreTold) {

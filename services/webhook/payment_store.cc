@@ -142,7 +142,7 @@ void QueueCreditNotes(db::Tx& tx, std::string_view provider, const Ids& entity_i
            });
 }
 
-// A column of the latest charge; null where no charge is known.
+// A column of the charge that is kept; null where no charge is known.
 template <typename Member>
 auto OfCharge(Member member) {
   return [member](const PaymentRow& row) {
