@@ -17,7 +17,7 @@ class Deliveries {
 
   // An update of an entity's subscription, of about 5 KB as real events are.
   std::string Body(int n, int entity) const;
-  // Whole HTTP requests, one entity after another.
+  // Whole HTTP requests, of entities all over the tables.
   std::vector<std::string> Next(int count);
   // The same, with a refund now and then that comes before the charge that it belongs to.
   std::vector<std::string> NextWithEarlyOnes(int count);
@@ -25,6 +25,7 @@ class Deliveries {
   std::string NextPoisoned();
 
  private:
+  int EntityOf(int n) const;
   std::string Body(int n, int entity, int item) const;
   void AddRefundThenCharge(std::vector<std::string>& requests);
   std::string Sign(const std::string& body) const;
