@@ -1,6 +1,6 @@
 // Webhook deliveries on their way to the webhook daemon: what has gathered goes as one call, so that many cost little
-// more than one. One goes at once where no call is under way; few, and fewer than that
-// one took, wait a moment where one has just begun, because each call ends in a transaction of its own.
+// more than one. One goes at once where no call is under way; where one has just begun few wait a moment, and so do
+// fewer than that one took, because each call ends in a transaction of its own.
 #pragma once
 
 #include <cstddef>

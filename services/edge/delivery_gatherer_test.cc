@@ -58,6 +58,9 @@ class DeliveryGathererTest : public ::testing::Test {
       ++answered_;
     });
   }
+  void SubmitMany(DeliveryGatherer& gatherer, int count) {
+    for (int i = 0; i < count; ++i) Submit(gatherer, absl::StrCat(++submitted_));
+  }
   static std::vector<int> Sizes(const HeldForwarder& forwarder) {
     std::vector<int> sizes;
     for (const auto& call : forwarder.calls) sizes.push_back(call.request.deliveries_size());
@@ -105,19 +108,16 @@ TEST_F(DeliveryGathererTest, FewAreHeldBackWhileACallHasJustBegun) {
 
 TEST_F(DeliveryGathererTest, CallsOfALoadGrowAlike) {
   DeliveryGatherer gatherer(forwarder_, clock_, {.few = 3, .hold_back = absl::Milliseconds(10)});
-  const auto submit = [&](int count) {
-    for (int i = 0; i < count; ++i) Submit(gatherer, absl::StrCat(++submitted_));
-  };
-  submit(1 + 20);
+  SubmitMany(gatherer, 1 + 20);
   forwarder_.AnswerOldest();
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{3, 17})) << "what gathered while two calls were under way";
   forwarder_.AnswerOldest();
-  submit(14);
+  SubmitMany(gatherer, 14);
   EXPECT_EQ(Sizes(forwarder_), std::vector<int>{17}) << "too few beside one of that size";
-  submit(1);
+  SubmitMany(gatherer, 1);
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{17, 15})) << "nine tenths";
   forwarder_.AnswerOldest();
-  submit(12);
+  SubmitMany(gatherer, 12);
   clock_.Advance(absl::Milliseconds(10));
   EXPECT_TRUE(gatherer.SendGathered()) << "for a moment only";
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{15, 12}));
@@ -127,14 +127,11 @@ TEST_F(DeliveryGathererTest, CallsOfALoadGrowAlike) {
 
 TEST_F(DeliveryGathererTest, TheNewestCallUnderWaySaysHowManyAreEnough) {
   DeliveryGatherer gatherer(forwarder_, clock_, {.max_calls = 3, .few = 2, .hold_back = absl::Milliseconds(10)});
-  const auto submit = [&](int count) {
-    for (int i = 0; i < count; ++i) Submit(gatherer, absl::StrCat(++submitted_));
-  };
-  submit(1 + 2 + 2 + 10);
+  SubmitMany(gatherer, 1 + 2 + 2 + 10);
   forwarder_.AnswerOldest();
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{2, 2, 10}));
   forwarder_.AnswerOldest();
-  submit(8);
+  SubmitMany(gatherer, 8);
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{2, 10})) << "enough beside the older one only";
   forwarder_.AnswerNewest();
   EXPECT_EQ(Sizes(forwarder_), (std::vector<int>{2, 8})) << "which is the newest now";

@@ -8,8 +8,8 @@
 
 namespace billmesh::webhook {
 
-// A payment and its charges share a row: each has its own version, the latest charge counts (by its time, and within a
-// second by what the payment says of it), and what the payment says wins over what a charge says of it.
+// A payment and its charges share a row: each has its own version, the latest charge counts (by its time; within a
+// second the one that succeeded, or that the payment names), and what the payment says wins over what a charge says.
 Applied ApplyPayment(EntityState& state, const provider::Payment& payment, const ApplyContext& context);
 Applied ApplyCharge(EntityState& state, const provider::Charge& charge, const ApplyContext& context);
 // Which invoice a payment pays. Said once, it stays.

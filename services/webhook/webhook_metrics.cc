@@ -60,8 +60,9 @@ void SetClockSkew(absl::Duration skew) {
 }
 
 void CountTie() {
-  static auto& ties = telemetry::GetCounter("billmesh_webhook_ties_total",
-                                            "Versions of an object that only their event ids told apart");
+  static auto& ties =
+      telemetry::GetCounter("billmesh_webhook_ties_total",
+                            "Objects whose truth the provider had to be asked for: only ids told apart what was known");
   ties.Add();
 }
 

@@ -40,7 +40,8 @@ void ObserveLag(absl::Duration lag);
 // billmesh_webhook_clock_skew_seconds: the provider's signing time minus our clock.
 void SetClockSkew(absl::Duration skew);
 
-// billmesh_webhook_ties_total: versions that only event ids, or marks of fetched snapshots, told apart.
+// billmesh_webhook_ties_total: what the provider had to be asked: versions that only event ids, or marks of fetched
+// snapshots, told apart; tries of one second; a charge that a payment names and that isn't kept.
 void CountTie();
 
 // billmesh_webhook_stored_events{status}, billmesh_webhook_oldest_due_seconds.
