@@ -119,6 +119,7 @@ TEST_F(LifeConvergenceTest, EveryOrderEndsInWhatTheProviderSays) {
   std::printf("convergence: seed=%llu; repeat: tests/fault/run convergence --lives %lld --orders %lld --seed %llu\n",
               static_cast<unsigned long long>(seed), static_cast<long long>(lives), static_cast<long long>(orders),
               static_cast<unsigned long long>(seed));
+  std::fflush(stdout);  // said even where the campaign can't go on
   int64_t events = 0, converged = 0;
   for (int64_t n = 0; n < lives; ++n) {
     const Life life = MakeLife(only == 0 ? seed * kMaxLives + static_cast<uint64_t>(n) : only);

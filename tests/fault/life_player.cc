@@ -108,6 +108,17 @@ std::string LifePlayer::OpenCheckout(StoredSession stored, const std::string& mo
   return life_.operations.back().session_id;
 }
 
+std::string LifePlayer::OpenPage() {
+  for (const Json& session : List("/v1/checkout/sessions?status=open&customer=" + customer())) {
+    for (const LifeOperation& operation : life_.operations) {
+      const bool given_up =
+          operation.stored == StoredSession::kAbandoned || operation.stored == StoredSession::kExpired;
+      if (operation.session_id == Str(session, "id") && !given_up) return operation.session_id;
+    }
+  }
+  return "";
+}
+
 void LifePlayer::PaySession(const std::string& session) { Control("sessions/" + session + "/pay", Json::object()); }
 
 void LifePlayer::SellByLink() {

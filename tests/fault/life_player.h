@@ -53,6 +53,8 @@ class LifePlayer {
 
   // Opens a checkout as ours does, and returns its session's id; what is stored of it comes from `stored`.
   std::string OpenCheckout(StoredSession stored, const std::string& more);
+  // The page of a checkout that is open still and wasn't given up; empty: none.
+  std::string OpenPage();
   void PaySession(const std::string& session);
   // Sells one thing by a payment link of ours, paid by somebody that nobody knows.
   void SellByLink();
