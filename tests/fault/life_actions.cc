@@ -101,8 +101,7 @@ void ExtendTrial(Player& p) {
 
 void BuyAgain(Player& p) {
   if (!p.Living().empty()) return;
-  std::string session = p.OpenPage();  // its card was declined: checkout hands the page out again
-  if (session.empty()) session = p.OpenCheckout(p.OneIn(3) ? StoredSession::kNone : StoredSession::kOpen, "");
+  const std::string session = p.OpenCheckout(p.OneIn(3) ? StoredSession::kNone : StoredSession::kOpen, "");
   if (session.empty()) return;
   p.Advance(static_cast<int64_t>(p.Dice(100)));
   if (p.OneIn(5)) {

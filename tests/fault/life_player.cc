@@ -83,7 +83,21 @@ std::string LifePlayer::OperationMetadata(const std::string& prefix, const std::
 
 std::string LifePlayer::NewKey() { return absl::StrCat("op_convergence", 1000000000 + life_.operations.size()); }
 
+std::string LifePlayer::OpenPage() {
+  std::set<std::string> kept;
+  for (const LifeOperation& operation : life_.operations) {
+    const bool given_up = operation.stored == StoredSession::kAbandoned || operation.stored == StoredSession::kExpired;
+    if (!given_up) kept.insert(operation.session_id);
+  }
+  for (const Json& session : List("/v1/checkout/sessions?status=open&customer=" + customer())) {
+    if (kept.count(Str(session, "id")) > 0) return Str(session, "id");
+  }
+  return "";
+}
+
 std::string LifePlayer::OpenCheckout(StoredSession stored, const std::string& more) {
+  std::string page = OpenPage();
+  if (!page.empty()) return page;
   LifeOperation operation;
   operation.key = NewKey();
   operation.action = "checkout";
@@ -106,17 +120,6 @@ std::string LifePlayer::OpenCheckout(StoredSession stored, const std::string& mo
   operation.session_id = Str(session, "id");
   life_.operations.push_back(std::move(operation));
   return life_.operations.back().session_id;
-}
-
-std::string LifePlayer::OpenPage() {
-  for (const Json& session : List("/v1/checkout/sessions?status=open&customer=" + customer())) {
-    for (const LifeOperation& operation : life_.operations) {
-      const bool given_up =
-          operation.stored == StoredSession::kAbandoned || operation.stored == StoredSession::kExpired;
-      if (operation.session_id == Str(session, "id") && !given_up) return operation.session_id;
-    }
-  }
-  return "";
 }
 
 void LifePlayer::PaySession(const std::string& session) { Control("sessions/" + session + "/pay", Json::object()); }

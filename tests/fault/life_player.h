@@ -51,10 +51,9 @@ class LifePlayer {
   std::optional<Json> AnyLiving();
   std::optional<Json> AnyOf(const std::string& path);
 
-  // Opens a checkout as ours does, and returns its session's id; what is stored of it comes from `stored`.
+  // Opens a checkout as ours does, and returns its session's id; what is stored of it comes from `stored`. Where a page
+  // is open still (its card was declined) that one is handed out again (CHK-4), and nothing is opened.
   std::string OpenCheckout(StoredSession stored, const std::string& more);
-  // The page of a checkout that is open still and wasn't given up; empty: none.
-  std::string OpenPage();
   void PaySession(const std::string& session);
   // Sells one thing by a payment link of ours, paid by somebody that nobody knows.
   void SellByLink();
@@ -67,6 +66,8 @@ class LifePlayer {
   void set_deleted() { deleted_ = true; }
 
  private:
+  // Of a checkout that wasn't given up; empty: none is open.
+  std::string OpenPage();
   std::string OperationMetadata(const std::string& prefix, const std::string& key) const;
   std::string NewKey();
   void FirstPurchase();
