@@ -1,5 +1,6 @@
 #include "common/ids/id_generator.h"
 
+#include <algorithm>
 #include <array>
 
 #include "common/crypto/crypto.h"
@@ -7,7 +8,7 @@
 namespace billmesh {
 namespace {
 
-// RFC 9562, section 5.7: 48 bits of milliseconds, version, 12 random bits, variant, 62 random bits.
+// RFC 9562, section 5.7: 48 bits of milliseconds, version, 12 bits, variant, 62 bits.
 std::string FormatUuidV7(int64_t unix_ms, std::array<uint8_t, 10> random) {
   std::array<uint8_t, 16> bytes;
   for (int i = 0; i < 6; ++i) bytes[i] = static_cast<uint8_t>(unix_ms >> (40 - 8 * i));
@@ -30,7 +31,17 @@ std::string FormatUuidV7(int64_t unix_ms, std::array<uint8_t, 10> random) {
 std::string SystemIdGenerator::NewId() {
   std::array<uint8_t, 10> random;
   crypto::FillRandom(random.data(), random.size());
-  return FormatUuidV7(absl::ToUnixMillis(clock_.Now()), random);
+  // RFC 9562, section 6.2, method 1: within a millisecond, or where the clock went back, the 12 bits count. They begin
+  // in their lower half, and carry into the milliseconds.
+  const uint64_t begin =
+      static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())) << 12 | (random[0] & 7u) << 8 | random[1];
+  uint64_t last = last_, next = begin;
+  do {
+    next = std::max(begin, last + 1);
+  } while (!last_.compare_exchange_weak(last, next));
+  random[0] = static_cast<uint8_t>(next >> 8);
+  random[1] = static_cast<uint8_t>(next);
+  return FormatUuidV7(static_cast<int64_t>(next >> 12), random);
 }
 
 uint64_t SystemIdGenerator::Uniform(uint64_t bound) {

@@ -1,6 +1,7 @@
 // Identifiers and randomness as arguments.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -13,13 +14,14 @@ namespace billmesh {
 class IdGenerator {
  public:
   virtual ~IdGenerator() = default;
-  // A new UUIDv7 (RFC 9562) in its lower-case text form: ordered by time, 74 random bits. Thread safe.
+  // A new UUIDv7 (RFC 9562) in its lower-case text form: above each one that this object made before; between processes
+  // ordered by time, to the millisecond. Thread safe.
   virtual std::string NewId() = 0;
   // A random number in [0, bound); bound > 0. For jitter, never for secrets. Thread safe.
   virtual uint64_t Uniform(uint64_t bound) = 0;
 };
 
-// Random bits from the operating system's generator.
+// Random bits, 62 of each id's at least, from the operating system's generator.
 class SystemIdGenerator : public IdGenerator {
  public:
   // The clock must outlive this object.
@@ -29,6 +31,7 @@ class SystemIdGenerator : public IdGenerator {
 
  private:
   Clock& clock_;
+  std::atomic<uint64_t> last_ = 0;  // the newest id's milliseconds and the 12 bits that follow them
 };
 
 // The same sequence for the same seed; for tests.
@@ -41,7 +44,7 @@ class SeededIdGenerator : public IdGenerator {
  private:
   uint64_t Next();  // requires mutex_
   std::mutex mutex_;
-  uint64_t state_;        // guarded by mutex_
+  uint64_t state_;       // guarded by mutex_
   int64_t counter_ = 0;  // guarded by mutex_
 };
 

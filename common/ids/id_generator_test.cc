@@ -1,6 +1,9 @@
 #include "common/ids/id_generator.h"
 
+#include <algorithm>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "common/time/fake_clock.h"
 #include "gtest/gtest.h"
@@ -24,6 +27,41 @@ TEST(IdGeneratorTest, ManyIdsDiffer) {
   SystemIdGenerator ids(clock);
   std::set<std::string> seen;
   for (int i = 0; i < 10000; ++i) EXPECT_TRUE(seen.insert(ids.NewId()).second);
+}
+
+TEST(IdGeneratorTest, IdsOfOneProcessAscendWhateverTheClockDoes) {
+  FakeClock clock(absl::FromUnixMillis(1234567890123));
+  SystemIdGenerator ids(clock);
+  std::string last = ids.NewId();
+  for (int i = 0; i < 10000; ++i) {
+    if (i == 5000) clock.Advance(-absl::Seconds(1));
+    const std::string next = ids.NewId();
+    ASSERT_LT(last, next) << i;
+    last = next;
+  }
+  EXPECT_EQ(last[14], '7');
+  // More than the 12 bits have room for: the milliseconds have moved on instead.
+  EXPECT_GT(last.substr(0, 13), "011f71fb-04cb");
+  clock.Advance(absl::Seconds(2));
+  EXPECT_EQ(ids.NewId().substr(0, 13), "011f71fb-08b3") << "the clock's own again";
+}
+
+TEST(IdGeneratorTest, IdsOfManyThreadsDiffer) {
+  FakeClock clock(absl::FromUnixSeconds(1));
+  SystemIdGenerator ids(clock);
+  std::vector<std::vector<std::string>> made(4);
+  std::vector<std::thread> threads;
+  for (auto& own : made) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5000; ++i) own.push_back(ids.NewId().substr(0, 18));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::set<std::string> seen;
+  for (const auto& own : made) {
+    EXPECT_TRUE(std::is_sorted(own.begin(), own.end()));
+    for (const std::string& prefix : own) EXPECT_TRUE(seen.insert(prefix).second) << prefix;
+  }
 }
 
 TEST(IdGeneratorTest, SameSeedSameSequence) {
