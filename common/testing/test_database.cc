@@ -145,6 +145,11 @@ void TestDatabase::SetClockOffset(absl::Duration offset) {
 
 void TestDatabase::TakeAway() {
   Script(*impl_->server, absl::StrCat("ALTER DATABASE ", impl_->name, " WITH ALLOW_CONNECTIONS false"));
+  EndConnections();
+}
+
+// Those of the daemons; waits for none.
+void TestDatabase::EndConnections() {
   const auto ended = impl_->server->Exec(
       "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.datname = $1 AND a.usename <> 'postgres'",
       {impl_->name});
@@ -153,6 +158,31 @@ void TestDatabase::TakeAway() {
 
 void TestDatabase::Restore() {
   Script(*impl_->server, absl::StrCat("ALTER DATABASE ", impl_->name, " WITH ALLOW_CONNECTIONS true"));
+}
+
+void TestDatabase::ForgetScans() {
+  AwaitCounts();
+  Admin("SELECT pg_stat_reset()");
+}
+
+std::string TestDatabase::ScannedTables() {
+  AwaitCounts();
+  return Value(R"sql(
+    SELECT string_agg(t.relname, ', ' ORDER BY t.relname) FROM pg_stat_user_tables t
+    WHERE t.schemaname = 'billing' AND t.seq_scan > 0 AND t.relname <> 'test_clock'
+  )sql");
+}
+
+// A session reports what it has counted when it ends.
+void TestDatabase::AwaitCounts() {
+  Admin("SELECT pg_stat_force_next_flush()");
+  EndConnections();
+  const bool ended = WaitUntil([&] {
+    return Value(
+               "SELECT count(*)::text FROM pg_stat_activity a WHERE a.datname = current_database() AND "
+               "a.usename LIKE 'billmesh%'") == "0";
+  });
+  if (!ended) GiveUp("connections don't end");
 }
 
 std::string TestDatabase::AddWorkspace(const std::string& slug, const std::string& owner_subject,

@@ -42,6 +42,11 @@ class TestDatabase {
   void TakeAway();
   void Restore();
 
+  // Which tables were read from end to end since ForgetScans: names with a comma between. Both end the daemons'
+  // connections, whose counts are only complete then. What is read as superuser in between counts too.
+  void ForgetScans();
+  std::string ScannedTables();
+
   // Rows that most tests need. Return the id.
   std::string AddWorkspace(const std::string& slug, const std::string& owner_subject = "", const std::string& env = "test");
   // A plan with one active base price (price id "price_<code>") and entitlements given as {key, schema, payload}.
@@ -56,6 +61,9 @@ class TestDatabase {
   IdGenerator& ids() { return ids_; }
 
  private:
+  void EndConnections();
+  void AwaitCounts();
+
   struct Impl;
   SystemClock clock_;
   SystemIdGenerator ids_{clock_};

@@ -68,9 +68,12 @@ absl::StatusOr<int> Verify(Context& context) {
   int broken = 0, checked = 0;
   for (const Invariant& invariant : Invariants()) {
     if (invariant.when == Invariant::When::kSettled && !settled) continue;
-    ASSIGN_OR_RETURN(const InvariantResult result,
-                     db::RunInTransaction(pool, db::Scope::System("verify"),
-                                          [&](db::Tx& tx) { return CheckInvariant(tx, invariant); }));
+    ASSIGN_OR_RETURN(
+        const InvariantResult result,
+        db::RunInTransaction(pool, db::Scope::System("verify"), [&](db::Tx& tx) -> absl::StatusOr<InvariantResult> {
+          RETURN_IF_ERROR(PrepareToReadAll(tx, kStatementTimeout));
+          return CheckInvariant(tx, invariant);
+        }));
     ++checked;
     broken += result.violations > 0 ? 1 : 0;
     if (context.json()) {

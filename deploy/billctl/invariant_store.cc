@@ -336,6 +336,16 @@ const std::vector<Invariant>& Invariants() {
   return *all;
 }
 
+absl::Status PrepareToReadAll(db::Tx& tx, absl::Duration statement_timeout) {
+  return tx
+      .Exec(R"sql(
+    SELECT set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true),
+           set_config('enable_mergejoin', 'on', true), set_config('statement_timeout', $1, true)
+  )sql",
+            {absl::StrCat(absl::ToInt64Milliseconds(statement_timeout))})
+      .status();
+}
+
 absl::StatusOr<InvariantResult> CheckInvariant(db::Tx& tx, const Invariant& invariant) {
   const std::string sql = absl::StrCat("WITH found AS (", invariant.sql, R"sql(), few AS (
       SELECT f.violation FROM found f ORDER BY f.violation LIMIT $1

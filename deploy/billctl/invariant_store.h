@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/db/pool.h"
 
 namespace billmesh::billctl {
@@ -28,7 +29,11 @@ struct InvariantResult {
 };
 inline constexpr int kMaxSamples = 5;
 
-// In a system transaction of the reconciler, which may read every table.
+// Lets this transaction's statements read whole tables and join them as they are read, each for so long at most. A
+// daemon's login role is set up for neither.
+absl::Status PrepareToReadAll(db::Tx& tx, absl::Duration statement_timeout);
+
+// In a system transaction of the reconciler, which may read every table, after PrepareToReadAll.
 absl::StatusOr<InvariantResult> CheckInvariant(db::Tx& tx, const Invariant& invariant);
 
 }  // namespace billmesh::billctl

@@ -245,6 +245,22 @@ TEST_F(VerifyTest, ASoundDatabasePassesForTheOwnerAndForTheReconcilersLogin) {
       << out_.str();
 }
 
+TEST_F(VerifyTest, ReadsWholeTablesWhateverTheLoginIsSetUpFor) {
+  const auto settings = [&](bool prepare) {
+    return db::RunInTransaction(database_.Pool("reconciler"), db::Scope::System("test"),
+                                [&](db::Tx& tx) -> absl::StatusOr<std::string> {
+                                  if (prepare) RETURN_IF_ERROR(PrepareToReadAll(tx, absl::Minutes(3)));
+                                  ASSIGN_OR_RETURN(const auto rows, tx.Exec(R"sql(
+            SELECT concat_ws(' ', current_setting('enable_seqscan'), current_setting('enable_hashjoin'),
+                             current_setting('enable_mergejoin'), current_setting('statement_timeout'))
+          )sql"));
+                                  return rows[0].Text(0);
+                                });
+  };
+  EXPECT_EQ(*settings(true), "on on on 3min");
+  EXPECT_EQ(*settings(false), "off off off 10s") << "the transaction's own";
+}
+
 TEST_F(VerifyTest, ARoleThatCannotSeeEverythingIsAnErrorNotAPass) {
   EXPECT_EQ(Verify(database_.Url("checkout")), 1);
   EXPECT_NE(err_.str(), "");

@@ -104,6 +104,15 @@ TEST_F(OutboxWorkerTest, DoesAJobOnceAndAuditsItWithItsOutcome) {
             "1");
 }
 
+TEST_F(OutboxWorkerTest, NoTableIsReadFromEndToEndHoweverFewRowsItHad) {
+  database_.ForgetScans();
+  EXPECT_FALSE(RunOnce(Worker()));
+  Enqueue("k");
+  EXPECT_TRUE(RunOnce(Worker()));
+  EXPECT_TRUE(MeasureOutbox(database_.Pool("reconciler"), "test").ok());
+  EXPECT_EQ(database_.ScannedTables(), "");
+}
+
 TEST_F(OutboxWorkerTest, GivesAnAttemptHalfOfItsLease) {
   Enqueue("k");
   EXPECT_TRUE(RunOnce(Worker()));

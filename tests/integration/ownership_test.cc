@@ -431,5 +431,24 @@ TEST_F(OwnershipTest, CheckoutSessionTransitionsOutsideTheMatrixAreRefused) {
   }
 }
 
+// A plan is kept for as long as the session, and tables grow meanwhile.
+TEST_F(OwnershipTest, EachDaemonsPlansAreGenericAndGoByIndexes) {
+  for (const char* daemon : kDaemons) {
+    const auto settings =
+        RunInTransaction(database_.Pool(daemon), Scope::System("test"), [](Tx& tx) -> absl::StatusOr<std::string> {
+          ASSIGN_OR_RETURN(const auto rows, tx.Exec(R"sql(
+            SELECT string_agg(s.name || ' ' || s.setting, ', ' ORDER BY s.name) FROM pg_settings s
+            WHERE s.name IN ('plan_cache_mode', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit')
+          )sql"));
+          return rows[0].Text(0);
+        });
+    ASSERT_TRUE(settings.ok()) << settings.status();
+    EXPECT_EQ(*settings,
+              "enable_hashjoin off, enable_mergejoin off, enable_seqscan off, jit off, plan_cache_mode "
+              "force_generic_plan")
+        << daemon;
+  }
+}
+
 }  // namespace
 }  // namespace billmesh

@@ -208,6 +208,35 @@ TEST_F(WebhookPaymentsTest, WhatComesBeforeItsPaymentIsWokenByIt) {
             "issued 500 CN-1 in_1");
 }
 
+// Its statements are planned while there are few rows, and the plans are kept while there come more.
+TEST_F(WebhookPaymentsTest, NoTableIsReadFromEndToEndHoweverFewRowsItHad) {
+  ASSERT_TRUE(replica_.worker.KeepPartitions());
+  database_.Admin(R"sql(
+    INSERT INTO billing.webhook_events (id, received_at, env, provider, provider_event_id, type, livemode, provider_created_at,
+                                        status)
+    SELECT gen_random_uuid(), billing.now(), 'test', 'stripe', 'evt_early_' || n, 'plan.created', false, billing.now(), 'ignored'
+    FROM generate_series(1, 1000) n
+  )sql");
+  database_.LinkCustomer(database_.AddWorkspace("late"), "cus_late");
+  database_.ForgetScans();
+  DeliverBatch({Event("evt_1", "refund.created", 5, Refund("re_1", "pi_1", "succeeded")),
+                Event("evt_2", "charge.dispute.created", 6, Dispute("dp_1", "pi_1", "needs_response")),
+                Event("evt_3", "credit_note.created", 7, CreditNote("cn_1", "in_1", "issued")),
+                Event("evt_4", "customer.updated", 1, Customer("cus_1", nullptr)),
+                Event("evt_5", "customer.subscription.created", 1, Subscription("sub_1", "cus_1", "active")),
+                Event("evt_6", "payment_intent.created", 5, PaymentIntent("pi_9", "cus_none", "succeeded"))});
+  DeliverBatch({Event("evt_7", "charge.succeeded", 2, Charge("ch_1", "pi_1", "cus_1", "succeeded")),
+                Event("evt_8", "invoice.paid", 2, Invoice("in_1", "cus_1", "paid", "")),
+                Event("evt_8", "invoice.paid", 2, Invoice("in_1", "cus_1", "paid", ""))});
+  replica_.worker.RunOnce();
+  Deliver(Event("evt_8", "invoice.paid", 2, Invoice("in_1", "cus_1", "paid", "")));
+  database_.LinkCustomer(database_.AddWorkspace("none"), "cus_none");
+  replica_.worker.RunOnce();
+  replica_.worker.ReportStats();
+  EXPECT_EQ(database_.ScannedTables(), "");
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status = 'processed'"), "8");
+}
+
 TEST_F(WebhookPaymentsTest, AWakeUpThatWasMissedIsMadeGoodByTime) {
   EXPECT_EQ(Deliver(Event("evt_1", "refund.created", 5, Refund("re_1", "pi_1", "succeeded"))),
             "parked nothing_stored_matches");
