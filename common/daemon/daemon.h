@@ -22,7 +22,7 @@
 namespace billmesh::daemon {
 
 // The version of the schema that these binaries were written for: the highest migration (a test compares).
-inline constexpr int kSchemaVersion = 20;
+inline constexpr int kSchemaVersion = 21;
 
 // Settings that every daemon has: metrics-listen, tls-ca, tls-cert, tls-key, log-level, billing-env, drain-timeout;
 // with a database also listen, database-url, database-connections, database-prepare, user-assertion-jwks,

@@ -35,7 +35,7 @@ absl::StatusOr<PolledFeed> ReadFeed(db::Tx& tx, int64_t above, const std::vector
        LIMIT $4)
     )
     SELECT pg_snapshot_xmin(snap.s)::text::bigint, pg_snapshot_xmax(snap.s)::text::bigint,
-           (SELECT coalesce(max(m.seq), 0) FROM billing.change_feed m),
+           coalesce((SELECT m.seq FROM billing.change_feed m ORDER BY m.seq DESC LIMIT 1), 0),
            (SELECT c.revision FROM billing.catalog_state c),
            billing.now(),
            found.seq, found.entity_id, found.revision, found.created_at, found.in_gap
@@ -68,7 +68,7 @@ absl::StatusOr<FeedStart> ReadFeedStart(db::Tx& tx) {
     WITH snap AS MATERIALIZED (
       SELECT pg_current_snapshot() AS s
     ), top AS MATERIALIZED (
-      SELECT coalesce(max(f.seq), 0) AS seq FROM billing.change_feed f
+      SELECT coalesce((SELECT f.seq FROM billing.change_feed f ORDER BY f.seq DESC LIMIT 1), 0) AS seq
     )
     SELECT pg_snapshot_xmin(snap.s)::text::bigint, pg_snapshot_xmax(snap.s)::text::bigint, top.seq, f.seq
     FROM snap CROSS JOIN top LEFT JOIN billing.change_feed f ON f.seq > top.seq - $1

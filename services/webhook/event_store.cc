@@ -202,7 +202,7 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_vie
     WITH linked AS (
       SELECT e.id, e.received_at
       FROM billing.webhook_events e
-      WHERE e.status = 'parked' AND e.env = $1 AND e.provider = $2
+      WHERE e.status = 'parked' AND e.provider_customer_id IS NOT NULL AND e.env = $1 AND e.provider = $2
         AND e.status_reason IN ('nothing_stored_matches', 'customer_not_linked')
         AND (e.lease_until IS NULL OR e.lease_until <= billing.now())
         AND EXISTS (SELECT 1 FROM billing.entity_customers c

@@ -115,10 +115,59 @@ absl::Status UpsertSubscriptions(db::Tx& tx, std::string_view env, std::string_v
   return absl::OkStatus();
 }
 
-absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider, const States& states) {
-  Texts gone, id, entity, subscription, item, price;
+struct ItemColumns {
+  Texts id, entity, subscription, item, price;
   OptInts quantity;
   Times start, end;
+  void Add(const SubscriptionRow& subscription_row, const ItemRow& r, std::string row_id) {
+    id.push_back(std::move(row_id));
+    entity.push_back(subscription_row.entity_id);
+    subscription.push_back(subscription_row.id);
+    item.push_back(r.provider_item_id);
+    price.push_back(r.provider_price_id);
+    quantity.push_back(r.quantity);
+    start.push_back(r.period_start);
+    end.push_back(r.period_end);
+  }
+};
+
+// One that another subscription holds is refused by its key.
+void InsertItems(db::Tx& tx, std::string_view provider, const ItemColumns& c) {
+  if (c.id.empty()) return;
+  tx.Queue(R"sql(
+    INSERT INTO billing.subscription_items (id, entity_id, subscription_id, provider, provider_item_id, provider_price_id,
+                                            quantity, current_period_start, current_period_end, created_at, updated_at)
+    SELECT v.id, v.entity_id, v.subscription_id, $1, v.item, v.price, v.quantity, v.period_start, v.period_end, clock.now,
+           clock.now
+    FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
+                $9::timestamptz[])
+      AS v (id, entity_id, subscription_id, item, price, quantity, period_start, period_end)
+    CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
+  )sql",
+           {provider, Param::UuidArray(c.id), Param::UuidArray(c.entity), Param::UuidArray(c.subscription),
+            Param::TextArray(c.item), Param::TextArray(c.price), Param::IntArray(c.quantity), Param::TimeArray(c.start),
+            Param::TimeArray(c.end)});
+}
+
+// Found as they were loaded, by their subscription: an index of items by id would be one more to read.
+void UpdateItems(db::Tx& tx, const ItemColumns& c) {
+  if (c.id.empty()) return;
+  tx.Queue(R"sql(
+    UPDATE billing.subscription_items i
+    SET provider_price_id = v.price, quantity = v.quantity, current_period_start = v.period_start,
+        current_period_end = v.period_end, updated_at = clock.now
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+           AS v (subscription_id, item, price, quantity, period_start, period_end)
+    CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
+    WHERE i.subscription_id = v.subscription_id AND i.provider_item_id = v.item
+  )sql",
+           {Param::UuidArray(c.subscription), Param::TextArray(c.item), Param::TextArray(c.price),
+            Param::IntArray(c.quantity), Param::TimeArray(c.start), Param::TimeArray(c.end)});
+}
+
+absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider, const States& states) {
+  Texts gone;
+  ItemColumns made, changed;
   ForEachWritten(states, [&](const Tracked<SubscriptionRow>& t) {
     const std::vector<ItemRow> none;
     const std::vector<ItemRow>& old = t.stored ? t.stored->items : none;
@@ -129,40 +178,19 @@ absl::Status WriteItems(db::Tx& tx, IdGenerator& ids, std::string_view provider,
     }
     for (const ItemRow& n : t.row.items) {
       if (std::find(old.begin(), old.end(), n) != old.end()) continue;
-      id.push_back(n.id.empty() ? ids.NewId() : n.id);
-      entity.push_back(t.row.entity_id);
-      subscription.push_back(t.row.id);
-      item.push_back(n.provider_item_id);
-      price.push_back(n.provider_price_id);
-      quantity.push_back(n.quantity);
-      start.push_back(n.period_start);
-      end.push_back(n.period_end);
+      if (n.id.empty()) {
+        made.Add(t.row, n, ids.NewId());
+      } else {
+        changed.Add(t.row, n, n.id);
+      }
     }
   });
   if (!gone.empty()) {
     tx.Queue("DELETE FROM billing.subscription_items WHERE id = ANY ($1::uuid[])", {Param::UuidArray(gone)});
   }
-  if (id.empty()) return absl::OkStatus();
-  RETURN_IF_ERROR(CheckDistinct(item, "subscription_items_provider_item_key"));
-  tx.Queue(
-      R"sql(
-    INSERT INTO billing.subscription_items AS i (id, entity_id, subscription_id, provider, provider_item_id, provider_price_id,
-                                                 quantity, current_period_start, current_period_end, created_at, updated_at)
-    SELECT v.id, v.entity_id, v.subscription_id, $1, v.item, v.price, v.quantity, v.period_start, v.period_end, clock.now,
-           clock.now
-    FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
-                $9::timestamptz[])
-      AS v (id, entity_id, subscription_id, item, price, quantity, period_start, period_end)
-    CROSS JOIN (SELECT billing.now() AS now OFFSET 0) clock
-    ON CONFLICT (provider, provider_item_id) DO UPDATE
-    SET provider_price_id = EXCLUDED.provider_price_id, quantity = EXCLUDED.quantity,
-        current_period_start = EXCLUDED.current_period_start, current_period_end = EXCLUDED.current_period_end,
-        updated_at = EXCLUDED.updated_at
-    WHERE CASE WHEN i.id = EXCLUDED.id AND i.subscription_id = EXCLUDED.subscription_id THEN true
-               ELSE billing.refuse_key('subscription_items_provider_item_key') END
-  )sql",
-      {provider, Param::UuidArray(id), Param::UuidArray(entity), Param::UuidArray(subscription), Param::TextArray(item),
-       Param::TextArray(price), Param::IntArray(quantity), Param::TimeArray(start), Param::TimeArray(end)});
+  RETURN_IF_ERROR(CheckDistinct(made.item, "subscription_items_provider_item_key"));
+  UpdateItems(tx, changed);
+  InsertItems(tx, provider, made);
   return absl::OkStatus();
 }
 

@@ -234,6 +234,10 @@ TEST_F(WebhookPaymentsTest, NoTableIsReadFromEndToEndHoweverFewRowsItHad) {
   replica_.worker.RunOnce();
   replica_.worker.ReportStats();
   EXPECT_EQ(database_.ScannedTables(), "");
+  const std::string searches = Value(
+      "SELECT sum(i.idx_scan)::text FROM pg_stat_user_indexes i WHERE i.indexrelname LIKE "
+      "'webhook_events_%_waits_for_idx'");
+  EXPECT_NE(searches, "0") << "nor an index that holds all of the parked events";
   EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status = 'processed'"), "8");
 }
 
