@@ -14,6 +14,7 @@ constexpr size_t kKeptDigits = 4;      // as on receipts
 constexpr size_t kMinHashLength = 32;  // ids and hashes in hex have long runs of digits by chance
 constexpr size_t kMaxIdLength = 255;   // on either side
 constexpr size_t kEscapeLength = 6;    // \u00a0
+constexpr size_t kUuidLength = 36;
 
 // By the first four digits. Times in milliseconds and microseconds begin with 1, which no network issues.
 struct Network {
@@ -87,6 +88,26 @@ bool InHash(std::string_view text, size_t begin, size_t end) {
          std::all_of(word.begin(), word.end(), [](char c) { return IsDigit(c) || (c >= 'a' && c <= 'f'); });
 }
 
+// 8-4-4-4-12 hex digits (RFC 9562), in either case.
+bool IsUuid(std::string_view text) {
+  if (text.size() != kUuidLength) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+    if (hyphen ? text[i] != '-' : !IsHex(text[i])) return false;
+  }
+  return true;
+}
+
+// Whether [begin, end) lies in a UUID, which has groups of four as a card has.
+bool InUuid(std::string_view text, size_t begin, size_t end) {
+  for (size_t from = begin - std::min(begin, kUuidLength - 1); from <= begin; ++from) {
+    const size_t to = from + kUuidLength;
+    if (to < end || !IsUuid(text.substr(from, kUuidLength))) continue;
+    if ((from == 0 || !IsAlnum(text[from - 1])) && (to == text.size() || !IsAlnum(text[to]))) return true;
+  }
+  return false;
+}
+
 // Whether [begin, end) lies in the random part of an id, "prefix_random". A text that merely puts a word before a
 // number isn't one: the random part has letters.
 bool InId(std::string_view text, size_t begin, size_t end) {
@@ -150,7 +171,7 @@ size_t FindCardNumber(std::string_view text, size_t i) {
     end = next;
     if (IsCardNumber({digits.data(), count})) found = end;
   }
-  return found;
+  return InUuid(text, i, found) ? i : found;
 }
 
 void MaskCardNumbers(std::string& json) {

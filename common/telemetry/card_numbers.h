@@ -9,8 +9,8 @@ namespace billmesh::telemetry {
 
 // The end of the card number that starts at i, or i if none does. A card number has 13 to 19 digits of a length and
 // with a beginning that card networks issue, satisfies Luhn's check, and stands together or in groups of 4-4-4… or
-// 4-6-5 with one separator (space or hyphen). Digits in a long hex string are none. The caller makes sure that no digit
-// stands before i.
+// 4-6-5 with one separator (space or hyphen). Digits in a long hex string or in a UUID are none. The caller makes sure
+// that no digit stands before i.
 size_t FindCardNumber(std::string_view text, size_t i);
 
 // Masks card numbers in a JSON text, in place: all digits but the last four become "1000…". Its length, structure and
