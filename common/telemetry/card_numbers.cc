@@ -4,6 +4,8 @@
 #include <array>
 
 #include "absl/strings/ascii.h"
+#include "common/ids/id_generator.h"
+#include "common/status/strings.h"
 
 namespace billmesh::telemetry {
 namespace {
@@ -88,21 +90,11 @@ bool InHash(std::string_view text, size_t begin, size_t end) {
          std::all_of(word.begin(), word.end(), [](char c) { return IsDigit(c) || (c >= 'a' && c <= 'f'); });
 }
 
-// 8-4-4-4-12 hex digits (RFC 9562), in either case.
-bool IsUuid(std::string_view text) {
-  if (text.size() != kUuidLength) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-    if (hyphen ? text[i] != '-' : !IsHex(text[i])) return false;
-  }
-  return true;
-}
-
-// Whether [begin, end) lies in a UUID, which has groups of four as a card has.
+// Whether [begin, end) lies in a UUID, in either case: it has groups of four as a card has.
 bool InUuid(std::string_view text, size_t begin, size_t end) {
   for (size_t from = begin - std::min(begin, kUuidLength - 1); from <= begin; ++from) {
     const size_t to = from + kUuidLength;
-    if (to < end || !IsUuid(text.substr(from, kUuidLength))) continue;
+    if (to < end || !IsUuid(absl::AsciiStrToLower(AbslView(text.substr(from, kUuidLength))))) continue;
     if ((from == 0 || !IsAlnum(text[from - 1])) && (to == text.size() || !IsAlnum(text[to]))) return true;
   }
   return false;
@@ -171,7 +163,7 @@ size_t FindCardNumber(std::string_view text, size_t i) {
     end = next;
     if (IsCardNumber({digits.data(), count})) found = end;
   }
-  return InUuid(text, i, found) ? i : found;
+  return found > i && InUuid(text, i, found) ? i : found;
 }
 
 void MaskCardNumbers(std::string& json) {

@@ -33,7 +33,8 @@ inline constexpr int kMaxSamples = 5;
 // daemon's login role is set up for neither.
 absl::Status PrepareToReadAll(db::Tx& tx, absl::Duration statement_timeout);
 
-// In a system transaction of the reconciler, which may read every table, after PrepareToReadAll.
+// In a system transaction of the reconciler, which may read every table; where tables are large, after
+// PrepareToReadAll.
 absl::StatusOr<InvariantResult> CheckInvariant(db::Tx& tx, const Invariant& invariant);
 
 }  // namespace billmesh::billctl

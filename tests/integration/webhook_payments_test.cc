@@ -217,7 +217,6 @@ TEST_F(WebhookPaymentsTest, NoTableIsReadFromEndToEndHoweverFewRowsItHad) {
     SELECT gen_random_uuid(), billing.now(), 'test', 'stripe', 'evt_early_' || n, 'plan.created', false, billing.now(), 'ignored'
     FROM generate_series(1, 1000) n
   )sql");
-  database_.LinkCustomer(database_.AddWorkspace("late"), "cus_late");
   database_.ForgetScans();
   DeliverBatch({Event("evt_1", "refund.created", 5, Refund("re_1", "pi_1", "succeeded")),
                 Event("evt_2", "charge.dispute.created", 6, Dispute("dp_1", "pi_1", "needs_response")),
