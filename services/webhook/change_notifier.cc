@@ -81,8 +81,9 @@ void GrpcChangeNotifier::SendGathered() {
   }
 }
 
-void GrpcChangeNotifier::WakeWorkers() {
-  if (wake_) wake_();
+void GrpcChangeNotifier::WakeWorker(Lane lane) {
+  const auto wake = wake_.find(lane);
+  if (wake != wake_.end()) wake->second();
 }
 
 }  // namespace billmesh::webhook

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,6 +17,7 @@
 
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
+#include "services/webhook/event_store.h"
 #include "services/webhook/projection_write_store.h"
 
 namespace billmesh::webhook {
@@ -26,7 +28,7 @@ class ChangeNotifier {
   // Never blocks, never fails. Thread safe.
   virtual void Notify(const std::vector<EntityChange>& changes) = 0;
   // Never blocks, never fails. Thread safe.
-  virtual void WakeWorkers() = 0;
+  virtual void WakeWorker(Lane lane) = 0;
 };
 
 // Sends hints one after the other, by a thread of its own: the first at once; what changes until kPause after its
@@ -43,16 +45,16 @@ class GrpcChangeNotifier final : public ChangeNotifier {
   // Sends what waits, after the hint that is under way: bounded by two timeouts.
   ~GrpcChangeNotifier() override;
   void Notify(const std::vector<EntityChange>& changes) override;
-  void WakeWorkers() override;
-  // Called by WakeWorkers; to be set before anything is told.
-  void OnWake(std::function<void()> wake) { wake_ = std::move(wake); }
+  void WakeWorker(Lane lane) override;
+  // Called by WakeWorker; to be set before anything is told.
+  void OnWake(Lane lane, std::function<void()> wake) { wake_[lane] = std::move(wake); }
 
  private:
   void SendGathered();
 
   const std::shared_ptr<grpc::Channel> channel_;
   const absl::Duration timeout_;
-  std::function<void()> wake_;
+  std::map<Lane, std::function<void()>> wake_;
   std::mutex mutex_;
   std::condition_variable wake_sender_;
   std::unordered_map<std::string, int64_t> waiting_;  // the latest revision by entity id; guarded by mutex_

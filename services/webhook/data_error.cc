@@ -10,6 +10,8 @@ bool IsDataError(const absl::Status& status) {
   return reason == Reason::FAILURE_REASON_DATA_INVALID || reason == Reason::FAILURE_REASON_CONSTRAINT_VIOLATION;
 }
 
+bool IsConflict(const absl::Status& status) { return ReasonOf(status) == Reason::FAILURE_REASON_TRANSACTION_CONFLICT; }
+
 bool IsTimeout(const absl::Status& status) {
   const Metadata metadata = MetadataOf(status);
   const auto state = metadata.find("sqlstate");

@@ -1,5 +1,5 @@
-// Errors of the database that lie in what was to be written, so that trying the same again can't help and what shares
-// the transaction isn't to blame (WHK-9).
+// Errors of the database that lie in what was to be written, or about what: what shares the transaction isn't to blame
+// (WHK-9). After a data error trying the same again can't help.
 #pragma once
 
 #include <string>
@@ -9,6 +9,10 @@
 namespace billmesh::webhook {
 
 bool IsDataError(const absl::Status& status);
+
+// Somebody held a lock for longer than it is waited for, or a deadlock came again and again: the fault of neither the
+// database nor of what was to be written.
+bool IsConflict(const absl::Status& status);
 
 // A statement took longer than it may: the server ended it (SQLSTATE 57014), or we stopped waiting. Most often the
 // database is slow, but it may be what was written.

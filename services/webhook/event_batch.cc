@@ -10,8 +10,13 @@
 
 namespace billmesh::webhook {
 
-EventBatch::EventBatch(const BatchSettings& settings, IdGenerator& ids, const std::vector<Incoming>& events)
-    : settings_(settings), ids_(ids), events_(events), objects_(settings.env, settings.provider, ids) {}
+EventBatch::EventBatch(const BatchSettings& settings, IdGenerator& ids, const std::vector<Incoming>& events,
+                       SetAsideFn set_aside)
+    : settings_(settings),
+      ids_(ids),
+      events_(events),
+      set_aside_(std::move(set_aside)),
+      objects_(settings.env, settings.provider, ids) {}
 
 // A parked event is woken by what it waits for. A wake-up passes over a row that somebody holds, so one that waits for
 // another object, or is still parked after it was woken, is looked at again too: ever more rarely, and for a day.
@@ -111,6 +116,9 @@ void EventBatch::RouteAll() {
     work.result.disposition = routed.disposition;
     work.result.reason = std::move(routed.reason);
     if (work.result.reason == kNeedsFetch && work.incoming->fetched.has_value()) TakeFetched(work);
+    const bool to_apply = work.result.disposition == Disposition::kPending && work.result.reason.empty();
+    const bool is_new = !work.incoming->stored.has_value();
+    if (to_apply && is_new && set_aside_ && set_aside_(work.incoming->event)) work.result.reason = kSetAside;
   }
 }
 
@@ -150,7 +158,7 @@ void EventBatch::SettleAll() {
     }
     if (work.result.disposition == Disposition::kPending) {
       record.run_after_delay = absl::ZeroDuration();
-      outcome_.has_due = true;
+      (work.result.reason == kSetAside ? outcome_.has_set_aside : outcome_.has_due) = true;
     }
     if (work.result.disposition == Disposition::kFailed) {
       record.run_after_delay = lease::DelayAfter(settings_.backoff, std::max<int64_t>(1, record.attempts), ids_);

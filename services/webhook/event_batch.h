@@ -2,6 +2,7 @@
 // events that a worker takes up later, and for batches of one.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <optional>
 #include <string>
@@ -45,7 +46,8 @@ struct BatchOutcome {
   std::vector<EventResult> results;
   std::vector<EntityChange> changes;
   std::vector<Duplicate> duplicates;  // new ones
-  bool has_due = false;               // there are stored events for the workers to take up at once
+  // There are stored events for the workers to take up at once, of either lane.
+  bool has_due = false, has_set_aside = false;
 };
 
 // What doesn't change from batch to batch.
@@ -60,10 +62,14 @@ struct BatchSettings {
 // For how long a parked event is looked at without being woken.
 inline constexpr absl::Duration kParkedLooks = absl::Hours(24);
 
+// Which new events are only stored, as pending, for the workers to apply.
+using SetAsideFn = std::function<bool(const provider::Event&)>;
+
 class EventBatch {
  public:
-  // All must outlive this object. At least one event.
-  EventBatch(const BatchSettings& settings, IdGenerator& ids, const std::vector<Incoming>& events);
+  // All but the function must outlive this object. At least one event.
+  EventBatch(const BatchSettings& settings, IdGenerator& ids, const std::vector<Incoming>& events,
+             SetAsideFn set_aside = nullptr);
 
   // Everything, in a transaction of the system scope; the last writes are left queued, to travel with the commit, so
   // that this object must outlive the transaction. LEASE_LOST when a stored event isn't the caller's any more.
@@ -99,6 +105,7 @@ class EventBatch {
   const BatchSettings& settings_;
   IdGenerator& ids_;
   const std::vector<Incoming>& events_;
+  const SetAsideFn set_aside_;
   absl::Time now_;                                        // the database's; set where stored events are among the batch
   std::list<Work> work_;                                  // objects_ points at their results
   std::unordered_map<std::string, Work*> work_of_event_;  // by provider event id

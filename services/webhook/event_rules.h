@@ -44,8 +44,10 @@ inline constexpr char kNotOurCheckout[] = "not_our_checkout";
 inline constexpr char kSessionModeNotKept[] = "session_mode_not_kept";
 inline constexpr char kPaymentLinkSession[] = "payment_link_session";  // what was paid is its invoice (PRT-2)
 
-// Why an event is pending: it doesn't hold the whole of its object, which must be fetched first (WHK-6).
+// Why an event is pending. It doesn't hold the whole of its object, which must be fetched first (WHK-6).
 inline constexpr char kNeedsFetch[] = "needs_fetch";
+// Or it was set aside: events like it may spoil a batch (suspects.h).
+inline constexpr char kSetAside[] = "set_aside";
 // Reason of an ignored one: the provider has no such object any more.
 inline constexpr char kObjectGone[] = "object_gone";
 

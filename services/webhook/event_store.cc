@@ -172,14 +172,16 @@ absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& 
 }
 
 absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view env, std::string_view provider,
-                                                  std::string_view owner, absl::Duration lease, int limit) {
-  ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
+                                                  std::string_view owner, absl::Duration lease, int limit, Lane lane) {
+  ASSIGN_OR_RETURN(const db::Result rows,
+                   tx.Exec(R"sql(
     WITH due AS (
       SELECT e.id, e.received_at
       FROM billing.webhook_events e
       WHERE e.status IN ('pending', 'failed', 'parked') AND e.env = $1 AND e.provider = $2
         AND e.run_after <= billing.now()
         AND (e.lease_until IS NULL OR e.lease_until <= billing.now())
+        AND (coalesce(e.status_reason, '') = $6) = $7
       ORDER BY e.run_after
       LIMIT $5
       FOR UPDATE SKIP LOCKED
@@ -191,7 +193,7 @@ absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view e
     RETURNING e.id, e.received_at, e.lease_version, e.attempts, e.status, e.payload, e.bound_entity_id,
               e.first_processed_at IS NOT NULL OR e.processed_at IS NOT NULL
   )sql",
-                                                  {env, provider, owner, Param::Interval(lease), limit}));
+                           {env, provider, owner, Param::Interval(lease), limit, kSetAside, lane == Lane::kSetAside}));
   return ReadLeased(rows);
 }
 

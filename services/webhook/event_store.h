@@ -72,14 +72,18 @@ void LockLeased(db::Tx& tx, const StoredRef& ref);
 // Writes what became of it and ends the lease. Queued: the transaction fails with LEASE_LOST if it was lost meanwhile.
 void FinishEvent(db::Tx& tx, const EventRecord& record);
 
-// Ends the lease of a pending event and puts it off: for as long as it has waited already, between the backoff's
-// bounds. LEASE_LOST, and nothing written, if it was lost meanwhile.
+// Ends the lease of an event that stays as it is and puts it off: for as long as it has waited already, between the
+// backoff's bounds. LEASE_LOST, and nothing written, if it was lost meanwhile.
 absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& backoff);
+
+// What is taken up apart from each other: what was set aside (kSetAside), so that nothing else waits behind it, and the
+// others.
+enum class Lane { kOthers, kSetAside };
 
 // Leases up to `limit` events that are due: pending, failed and parked ones whose time has come, and those of dead
 // holders. (SKIP LOCKED.)
 absl::StatusOr<std::vector<LeasedEvent>> LeaseDue(db::Tx& tx, std::string_view env, std::string_view provider,
-                                                  std::string_view owner, absl::Duration lease, int limit);
+                                                  std::string_view owner, absl::Duration lease, int limit, Lane lane);
 // The same for parked events whose customer has been linked to an entity of this environment.
 absl::StatusOr<std::vector<LeasedEvent>> LeaseLinked(db::Tx& tx, std::string_view env, std::string_view provider,
                                                      std::string_view owner, absl::Duration lease, int limit);

@@ -18,18 +18,19 @@ namespace {
 constexpr char kPayloadUnreadable[] = "payload_unreadable";
 constexpr char kInternalError[] = "internal_error";
 constexpr char kStatementTimeout[] = "statement_timeout";
+constexpr char kLocked[] = "locked";
 constexpr const char* kOpenStatuses[] = {"pending", "failed", "parked", "quarantined", "dead"};
 
 }  // namespace
 
-absl::StatusOr<std::vector<LeasedEvent>> EventWorker::LeaseSome() {
+absl::StatusOr<std::vector<LeasedEvent>> EventWorker::LeaseSome(Lane lane) {
   const std::string& provider = deps_.source.name();
   return db::RunInTransaction(
       deps_.pool, db::Scope::System("webhook.lease"), [&](db::Tx& tx) -> absl::StatusOr<std::vector<LeasedEvent>> {
-        ASSIGN_OR_RETURN(auto leased,
-                         LeaseDue(tx, options_.env, provider, options_.owner, options_.lease, options_.max_events));
+        ASSIGN_OR_RETURN(auto leased, LeaseDue(tx, options_.env, provider, options_.owner, options_.lease,
+                                               options_.max_events, lane));
         const int room = options_.max_events - static_cast<int>(leased.size());
-        if (room == 0) return leased;
+        if (room == 0 || lane == Lane::kSetAside) return leased;
         ASSIGN_OR_RETURN(auto linked, LeaseLinked(tx, options_.env, provider, options_.owner, options_.lease, room));
         std::move(linked.begin(), linked.end(), std::back_inserter(leased));
         return leased;
@@ -54,13 +55,14 @@ bool EventWorker::MayGoTogether(const TakenUp& taken) const {
          Route(taken.incoming.event, options_.livemode).reason != kNeedsFetch;
 }
 
-absl::StatusOr<EventResult> EventWorker::TakeUpAlone(TakenUp& taken, absl::Duration deadline_monotonic) {
+absl::StatusOr<EventResult> EventWorker::TakeUpAlone(TakenUp& taken, Pass& pass) {
   Incoming& incoming = taken.incoming;
   // It was read when it came: a payload that can't be any more was scrubbed, or the reader has changed.
   if (!taken.readable) return deps_.service.StoreAsFailed(incoming, kPayloadUnreadable);
+  if (pass.locked.Has(incoming.event)) return Defer(incoming, kLocked);
   const Routed routed = Route(incoming.event, options_.livemode);
   if (routed.reason == kNeedsFetch) {
-    Fetch fetch = deps_.fetcher.FetchObject(routed.kind, *incoming.event.object_id, deadline_monotonic);
+    Fetch fetch = deps_.fetcher.FetchObject(routed.kind, *incoming.event.object_id, pass.deadline);
     FAULT_POINT("webhook.after_fetch_before_apply");
     if (fetch.outcome == Fetch::Outcome::kLater) return Defer(incoming, fetch.why);
     if (fetch.outcome == Fetch::Outcome::kBroken) return deps_.service.StoreAsFailed(incoming, fetch.why);
@@ -69,7 +71,7 @@ absl::StatusOr<EventResult> EventWorker::TakeUpAlone(TakenUp& taken, absl::Durat
   return ApplyAlone(incoming);
 }
 
-absl::StatusOr<EventResult> EventWorker::ApplyAlone(const Incoming& incoming) {
+absl::StatusOr<EventResult> EventWorker::ApplyAlone(const Incoming& incoming) const {
   auto result = deps_.service.Apply({incoming})[0];
   // An error that nobody classified comes again each time: it costs an attempt, so that it ends in the dead letters.
   if (!result.ok() && ReasonOf(result.status()) == Reason::FAILURE_REASON_UNSPECIFIED) {
@@ -86,7 +88,7 @@ absl::StatusOr<EventResult> EventWorker::ApplyAlone(const Incoming& incoming) {
 }
 
 // The event stays as it is and keeps its attempts: it is looked at again the later, the longer it has waited.
-absl::StatusOr<EventResult> EventWorker::Defer(const Incoming& incoming, const std::string& why) {
+absl::StatusOr<EventResult> EventWorker::Defer(const Incoming& incoming, const std::string& why) const {
   telemetry::Warn("event deferred", {{"provider_event_id", incoming.event.id}, {"why", why}});
   RETURN_IF_ERROR(db::RunInTransaction(deps_.pool, db::Scope::System("webhook.defer"), [&](db::Tx& tx) {
     return DeferEvent(tx, *incoming.stored, options_.defer_backoff);
@@ -98,17 +100,17 @@ absl::StatusOr<EventResult> EventWorker::Defer(const Incoming& incoming, const s
 
 // In one transaction. What went wrong with it may be any one's fault: then each is tried alone, but those that are
 // known to wait for a lock.
-bool EventWorker::ApplyTogether(const std::vector<Incoming>& events, absl::Duration deadline_monotonic) {
+bool EventWorker::ApplyTogether(const std::vector<Incoming>& events, Pass& pass) {
   if (events.empty()) return true;
   const auto results = deps_.service.Apply(events);
   bool go_on = true;
   for (size_t i = 0; i < events.size(); ++i) {
     const telemetry::CallScope scope(events[i].trace);
     if (results[i].ok() || IsLocked(results[i].status(), events[i])) {
-      go_on = Settle(events[i], results[i]) && go_on;
-    } else if (go_on && deps_.clock.Monotonic() < deadline_monotonic) {
+      go_on = Settle(events[i], results[i], pass) && go_on;
+    } else if (go_on && deps_.clock.Monotonic() < pass.deadline) {
       // Not after a fault of ours, which the next would meet too.
-      go_on = Settle(events[i], ApplyAlone(events[i]));
+      go_on = Settle(events[i], ApplyAlone(events[i]), pass);
     }
   }
   return go_on;
@@ -116,13 +118,17 @@ bool EventWorker::ApplyTogether(const std::vector<Incoming>& events, absl::Durat
 
 // It was tried, or another one about the same was.
 bool EventWorker::IsLocked(const absl::Status& status, const Incoming& incoming) const {
-  return ReasonOf(status) == Reason::FAILURE_REASON_TRANSACTION_CONFLICT && deps_.suspects.Has(incoming.event);
+  return IsConflict(status) && deps_.suspects.Has(incoming.event);
 }
 
-// Whether the pass goes on. A fault of ours: the event keeps its attempts, and is due again when the lease ends. A lock
-// that somebody holds, or a lost lease, concerns this event only; other faults would meet the next event too.
-bool EventWorker::Settle(const Incoming& incoming, const absl::StatusOr<EventResult>& result) const {
+// Whether the pass goes on. A lock that somebody holds, or a lost lease, concerns this event only. Other faults would
+// meet the next event too: the event keeps its attempts, and is due again when the lease ends.
+bool EventWorker::Settle(const Incoming& incoming, absl::StatusOr<EventResult> result, Pass& pass) const {
   const StoredRef& ref = *incoming.stored;
+  if (IsConflict(result.status())) {
+    pass.locked.Note(incoming.event);
+    result = Defer(incoming, kLocked);
+  }
   if (result.ok()) {
     if (result->disposition == Disposition::kProcessed) ObserveLag(deps_.clock.Now() - ref.received_at);
     return true;
@@ -132,13 +138,13 @@ bool EventWorker::Settle(const Incoming& incoming, const absl::StatusOr<EventRes
     return true;
   }
   telemetry::Warn("event not applied", {{"event_row", ref.id}, {"error", std::string(result.status().message())}});
-  return ReasonOf(result.status()) == Reason::FAILURE_REASON_TRANSACTION_CONFLICT;
+  return false;
 }
 
-bool EventWorker::RunOnce() {
+bool EventWorker::RunOnce(Lane lane) {
   // All of a pass ends within half the lease: who wakes up later writes nothing.
-  const absl::Duration deadline = deps_.clock.Monotonic() + lease::WritingTime(options_.lease);
-  auto leased = LeaseSome();
+  Pass pass{deps_.clock.Monotonic() + lease::WritingTime(options_.lease), Suspects(deps_.clock)};
+  auto leased = LeaseSome(lane);
   if (!leased.ok()) {
     telemetry::Warn("no events leased", {{"error", std::string(leased.status().message())}});
     return false;
@@ -148,18 +154,18 @@ bool EventWorker::RunOnce() {
   for (LeasedEvent& event : *leased) {
     FAULT_POINT("webhook.after_lease_before_apply");
     TakenUp taken = Open(event);
-    if (MayGoTogether(taken)) {
+    if (lane == Lane::kOthers && MayGoTogether(taken)) {
       together.push_back(std::move(taken.incoming));
     } else {
       alone.push_back(std::move(taken));
     }
   }
   // Those that wait for nobody come first.
-  if (!ApplyTogether(together, deadline)) return false;
+  if (!ApplyTogether(together, pass)) return false;
   for (TakenUp& taken : alone) {
-    if (deps_.clock.Monotonic() >= deadline) return false;
+    if (deps_.clock.Monotonic() >= pass.deadline) return false;
     const telemetry::CallScope scope(taken.incoming.trace);
-    if (!Settle(taken.incoming, TakeUpAlone(taken, deadline))) return false;
+    if (!Settle(taken.incoming, TakeUpAlone(taken, pass), pass)) return false;
   }
   return static_cast<int>(leased->size()) == options_.max_events;
 }

@@ -1,7 +1,8 @@
 // Takes up what couldn't be applied when it came: pending and failed events whose time has come, and parked ones whose
 // customer has been linked since (WHK-4, WHK-9). What is due goes in one transaction; then, each alone, what has failed
-// or waited in vain before and what must be fetched. Leases with fencing let any number of replicas share them, and a
-// killed one's be taken over. Also keeps the day partitions of the event log and the audit log ahead of time.
+// or waited in vain before and what must be fetched. What was set aside has passes of its own, each event alone. Leases
+// with fencing let any number of replicas share them, and a killed one's be taken over. Also keeps the day partitions
+// of the event log and the audit log ahead of time.
 #pragma once
 
 #include <string>
@@ -36,20 +37,24 @@ class EventWorker {
     absl::Duration lease = absl::Minutes(1);
     int max_events = 16;     // leased at a time
     int partition_days = 7;  // ahead
-    // While the provider doesn't say, or a statement takes too long.
+    // While the provider doesn't say, a statement takes too long or somebody holds the entity's lock.
     lease::Backoff defer_backoff = {absl::Seconds(10), absl::Hours(1)};
   };
   EventWorker(const Deps& deps, Options options) : deps_(deps), options_(std::move(options)) {}
 
-  // One pass. True when there may be more to do at once.
-  bool RunOnce();
+  // One pass; one thread for each lane. True when there may be more to do at once.
+  bool RunOnce(Lane lane = Lane::kOthers);
   // Makes missing partitions. False when that failed; the days ahead leave time to try again.
   bool KeepPartitions();
   // Sets the gauges of what waits.
   void ReportStats();
 
  private:
-  absl::StatusOr<std::vector<LeasedEvent>> LeaseSome();
+  struct Pass {
+    const absl::Duration deadline;  // by Clock::Monotonic; what isn't begun by then is left
+    Suspects locked;                // waited for a lock in vain: what is about the same isn't tried
+  };
+  absl::StatusOr<std::vector<LeasedEvent>> LeaseSome(Lane lane);
   // A leased event on its way; `readable`: incoming.event is set.
   struct TakenUp {
     Incoming incoming;
@@ -57,12 +62,12 @@ class EventWorker {
   };
   TakenUp Open(LeasedEvent& leased) const;
   bool MayGoTogether(const TakenUp& taken) const;
-  bool ApplyTogether(const std::vector<Incoming>& events, absl::Duration deadline_monotonic);
+  bool ApplyTogether(const std::vector<Incoming>& events, Pass& pass);
   bool IsLocked(const absl::Status& status, const Incoming& incoming) const;
-  absl::StatusOr<EventResult> TakeUpAlone(TakenUp& taken, absl::Duration deadline_monotonic);
-  absl::StatusOr<EventResult> ApplyAlone(const Incoming& incoming);
-  absl::StatusOr<EventResult> Defer(const Incoming& incoming, const std::string& why);
-  bool Settle(const Incoming& incoming, const absl::StatusOr<EventResult>& result) const;
+  absl::StatusOr<EventResult> TakeUpAlone(TakenUp& taken, Pass& pass);
+  absl::StatusOr<EventResult> ApplyAlone(const Incoming& incoming) const;
+  absl::StatusOr<EventResult> Defer(const Incoming& incoming, const std::string& why) const;
+  bool Settle(const Incoming& incoming, absl::StatusOr<EventResult> result, Pass& pass) const;
 
   const Deps deps_;
   const Options options_;

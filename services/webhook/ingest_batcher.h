@@ -1,6 +1,5 @@
 // Gathers deliveries into batches by nothing but waiting for the database: a committer takes whatever arrived while the
 // last batches were committing, so a delivery that comes alone goes alone and at once, and batches grow with the load.
-// What may spoil a batch goes through a committer of its own, one at a time.
 #pragma once
 
 #include <condition_variable>
@@ -21,8 +20,6 @@ class IngestBatcher {
  public:
   // Stores and applies a batch; one answer for each event, in order. Called by several threads at once.
   using ApplyFn = std::function<std::vector<absl::StatusOr<EventResult>>(const std::vector<Incoming>&)>;
-  // Whether an event may spoil a batch. Called under this object's lock: it must not call back.
-  using AloneFn = std::function<bool(const provider::Event&)>;
   // Called exactly once for each delivery that was taken, from a committer's thread.
   using Done = std::function<void(const absl::StatusOr<EventResult>&)>;
 
@@ -32,15 +29,10 @@ class IngestBatcher {
     size_t max_batch_bytes = 8 << 20;  // of payload; a single event always fits
     size_t max_queued_events = 1024;
     size_t max_queued_bytes = 64 << 20;
-    // Of these, those that wait to go alone. They wait for each other's locks, and others' deliveries that came with
-    // them wait for their answers.
-    size_t max_alone_events = 256;
-    size_t max_alone_bytes = 16 << 20;
-    absl::Duration max_alone_wait = absl::Seconds(1);  // then OVERLOADED
   };
 
-  // Starts the committers. The clock must outlive this object. No `alone`: nothing is.
-  IngestBatcher(const Options& options, Clock& clock, ApplyFn apply, AloneFn alone = nullptr);
+  // Starts the committers. The clock must outlive this object.
+  IngestBatcher(const Options& options, Clock& clock, ApplyFn apply);
   // Stop().
   ~IngestBatcher();
   IngestBatcher(const IngestBatcher&) = delete;
@@ -66,27 +58,18 @@ class IngestBatcher {
 
  private:
   void Commit();
-  void CommitAlone();
   std::vector<Delivery> TakeBatch();
-  void SortOut(std::vector<Delivery>& refused);
-  std::vector<Delivery> TakeAlone();
-  Delivery PopAlone();
   void Run(std::vector<Delivery> batch);
 
   const Options options_;
   Clock& clock_;
   const ApplyFn apply_;
-  const AloneFn alone_;
   mutable std::mutex mutex_;
-  std::condition_variable wake_, wake_alone_;
-  std::deque<Delivery> queue_;        // guarded by mutex_
-  std::deque<Delivery> alone_queue_;  // guarded by mutex_
-  size_t queued_bytes_ = 0;           // of both; guarded by mutex_
-  size_t alone_bytes_ = 0;            // guarded by mutex_
-  bool stopping_ = false;             // guarded by mutex_
-  bool none_to_come_ = false;         // into alone_queue_; guarded by mutex_
+  std::condition_variable wake_;
+  std::deque<Delivery> queue_;  // guarded by mutex_
+  size_t queued_bytes_ = 0;     // guarded by mutex_
+  bool stopping_ = false;       // guarded by mutex_
   std::vector<std::thread> committers_;
-  std::thread alone_committer_;
 };
 
 }  // namespace billmesh::webhook

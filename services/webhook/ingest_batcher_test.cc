@@ -1,7 +1,6 @@
 #include "services/webhook/ingest_batcher.h"
 
 #include <atomic>
-#include <future>
 #include <set>
 
 #include "common/status/status.h"
@@ -151,63 +150,6 @@ TEST(IngestBatcherTest, ADeliveryWhoseCallerGaveUpIsNotStored) {
   EXPECT_EQ(f.gate.sizes(), (std::vector<size_t>{1, 1}));
   const std::set<std::string> answers(f.answers.begin(), f.answers.end());
   EXPECT_EQ(answers, (std::set<std::string>{"evt_0", "evt_2", "deadline_exceeded"}));
-}
-
-TEST(IngestBatcherTest, WhatMaySpoilABatchGoesAloneAndHoldsNobodyUp) {
-  Fixture f({.committers = 1, .max_alone_events = 2});
-  const auto is_alone = [](const provider::Event& event) { return event.id >= "evt_5"; };
-  std::promise<void> unlock;
-  const std::shared_future<void> unlocked = unlock.get_future().share();
-  f.gate.Open();
-  f.batcher = std::make_unique<IngestBatcher>(
-      IngestBatcher::Options{.committers = 1, .max_alone_events = 2}, f.clock,
-      [&](const std::vector<Incoming>& events) {
-        if (is_alone(events.front().event)) unlocked.wait();
-        return f.gate.Apply(events);
-      },
-      is_alone);
-  std::vector<IngestBatcher::Delivery> deliveries;
-  for (const int n : {5, 1, 2, 6, 3, 7, 8, 9}) deliveries.push_back(f.Delivery(n, 10, absl::InfiniteDuration()));
-  f.batcher->Submit(std::move(deliveries));
-  f.gate.WaitForBatches(1);
-  EXPECT_EQ(f.gate.sizes(), (std::vector<size_t>{3})) << "together, though the first one waits";
-  unlock.set_value();
-  f.batcher->Stop();
-  EXPECT_EQ(f.gate.sizes(), (std::vector<size_t>{3, 1, 1}));
-  EXPECT_EQ(std::multiset<std::string>(f.answers.begin(), f.answers.end()),
-            (std::multiset<std::string>{"evt_1", "evt_2", "evt_3", "evt_5", "evt_6", "overloaded", "overloaded",
-                                        "overloaded"}))
-      << "the queue of those that go alone is bounded";
-}
-
-TEST(IngestBatcherTest, WhatWaitsTooLongToGoAloneIsRefused) {
-  Fixture f({.committers = 1});
-  std::promise<void> begun, unlock;
-  const std::shared_future<void> unlocked = unlock.get_future().share();
-  f.gate.Open();
-  f.batcher = std::make_unique<IngestBatcher>(
-      IngestBatcher::Options{.max_alone_wait = absl::Seconds(1)}, f.clock,
-      [&](const std::vector<Incoming>& events) {
-        if (events.front().event.id == "evt_1") {
-          begun.set_value();
-          unlocked.wait();
-        }
-        return f.gate.Apply(events);
-      },
-      [](const provider::Event&) { return true; });
-  const auto submit = [&f](int n) {
-    std::vector<IngestBatcher::Delivery> one;
-    one.push_back(f.Delivery(n, 10, absl::InfiniteDuration()));
-    f.batcher->Submit(std::move(one));
-  };
-  submit(1);
-  begun.get_future().wait();
-  submit(2);
-  f.clock.Advance(absl::Seconds(2));
-  submit(3);
-  unlock.set_value();
-  f.batcher->Stop();
-  EXPECT_EQ(f.answers, (std::vector<std::string>{"evt_1", "overloaded", "evt_3"}));
 }
 
 TEST(IngestBatcherTest, SeveralBatchesCommitAtTheSameTime) {

@@ -52,10 +52,8 @@ int Run(const config::Config& config) {
       {.pool = daemon.pool(), .ids = daemon.ids(), .notifier = notifier, .suspects = suspects}, settings.batch);
   webhook::ProjectionService projection(
       {.pool = daemon.pool(), .ids = daemon.ids(), .notifier = notifier, .source = source}, settings.batch);
-  webhook::IngestBatcher batcher(
-      settings.batcher, daemon.clock(),
-      [&service](const std::vector<webhook::Incoming>& events) { return service.Apply(events); },
-      [&suspects](const provider::Event& event) { return suspects.Has(event); });
+  webhook::IngestBatcher batcher(settings.batcher, daemon.clock(),
+                                 [&service](const auto& events) { return service.Apply(events); });
   webhook::EventWorker worker({.pool = daemon.pool(),
                                .clock = daemon.clock(),
                                .service = service,
@@ -73,11 +71,13 @@ int Run(const config::Config& config) {
 
   telemetry::SetGaugeCallback("billmesh_webhook_queued", "Deliveries that wait for a batch", {},
                               [&batcher] { return static_cast<double>(batcher.queued()); });
-  telemetry::SetGaugeCallback("billmesh_webhook_suspects",
-                              "Customers and objects whose events run alone: one was refused, locked out or timed out",
-                              {}, [&suspects] { return static_cast<double>(suspects.size()); });
-  notifier.OnWake(daemon.AddWorker(
-      "events", settings.worker_period, [&worker] { return worker.RunOnce(); }, webhook::EventWorker::kRest));
+  telemetry::SetGaugeCallback("billmesh_webhook_suspects", "Customers and objects whose events are set aside", {},
+                              [&suspects] { return static_cast<double>(suspects.size()); });
+  for (const webhook::Lane lane : {webhook::Lane::kOthers, webhook::Lane::kSetAside}) {
+    const char* const name = lane == webhook::Lane::kOthers ? "events" : "set-aside-events";
+    const auto run = [&worker, lane] { return worker.RunOnce(lane); };
+    notifier.OnWake(lane, daemon.AddWorker(name, settings.worker_period, run, webhook::EventWorker::kRest));
+  }
   const auto every_period = [](auto run) { return [run] { return run(), false; }; };
   daemon.AddWorker("event-stats", kStatsPeriod, every_period([&worker] { worker.ReportStats(); }));
   daemon.AddWorker("partitions", kPartitionsPeriod, every_period([&worker] { worker.KeepPartitions(); }));

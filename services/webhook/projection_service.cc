@@ -103,7 +103,7 @@ absl::Status ProjectionService::ProjectAll(std::vector<Work*> works, const std::
   }
   ReportDuplicates(told->duplicates);
   deps_.notifier.Notify(told->changes);
-  if (told->has_due) deps_.notifier.WakeWorkers();
+  if (told->has_due) deps_.notifier.WakeWorker(Lane::kOthers);
   return absl::OkStatus();
 }
 

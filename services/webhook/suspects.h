@@ -1,6 +1,6 @@
 // Remembers what those events were about that the database refused, that waited for a lock in vain or that timed out in
-// a worker's hand, so that the next ones about the same run alone: they cost nobody else a batch. By the provider's
-// customer and object, since the entity is known to the transaction only.
+// a worker's hand, so that the next ones about the same are set aside when they come, and then run alone: they cost
+// nobody else a batch. By the provider's customer and object, since the entity is known to the transaction only.
 #pragma once
 
 #include <atomic>
@@ -20,8 +20,8 @@ class Suspects {
  public:
   static constexpr absl::Duration kMemory = absl::Minutes(10);  // after the last time
   static constexpr size_t kMaxKeys = 10'000;                    // then the oldest is forgotten
-  // More than these have no fault of their own: a rule of ours or the database itself is at fault, and one lane for all
-  // of them would be a jam. Then nobody is suspected.
+  // More than these have no fault of their own: a rule of ours or the database itself is at fault, and to take up all
+  // of theirs one by one would be a jam. Then nobody is suspected.
   static constexpr size_t kTooMany = 200;
 
   explicit Suspects(Clock& clock) : clock_(clock) {}

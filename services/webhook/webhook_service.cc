@@ -17,8 +17,6 @@ namespace {
 
 constexpr int kMaxConflicts = 2;  // of a batch whose events run alone, each of another one's entity
 
-bool IsConflict(const absl::Status& status) { return ReasonOf(status) == Reason::FAILURE_REASON_TRANSACTION_CONFLICT; }
-
 bool AboutTheSame(const provider::Event& a, const provider::Event& b) {
   return (a.customer_id.has_value() && a.customer_id == b.customer_id) ||
          (a.object_id.has_value() && a.object_id == b.object_id);
@@ -68,26 +66,30 @@ void TellOf(const provider::Event& event, const EventResult& result, const std::
 
 }  // namespace
 
-std::vector<absl::StatusOr<EventResult>> WebhookService::Apply(const std::vector<Incoming>& events) {
-  auto outcome = Transact(events, nullptr);
+WebhookService::Answers WebhookService::Apply(const std::vector<Incoming>& events) {
+  Answers answers = TryAll(events);
+  SetAsideLocked(events, answers);
+  return answers;
+}
+
+WebhookService::Answers WebhookService::TryAll(const std::vector<Incoming>& events) {
+  const auto suspect = [this](const provider::Event& event) { return deps_.suspects.Has(event); };
+  auto outcome = Transact(events, suspect);
   if (!outcome.ok() && (IsDataError(outcome.status()) || IsConflict(outcome.status()))) {
-    if (events.size() > 1) return ApplyEachAlone(events);
+    if (events.size() > 1) return TryEachAlone(events);
     deps_.suspects.Note(events.front().event);
     if (IsDataError(outcome.status())) {
       const std::string reason = DataErrorReason(outcome.status());
-      outcome = Transact(events, &reason);
+      outcome = Transact(events, nullptr, &reason);
     }
   }
-  if (!outcome.ok()) return std::vector<absl::StatusOr<EventResult>>(events.size(), outcome.status());
-  Publish(events, *outcome);
-  std::vector<EventResult>& results = outcome->results;
-  return {std::make_move_iterator(results.begin()), std::make_move_iterator(results.end())};
+  return Finish(events, std::move(outcome));
 }
 
 // Each conflict has waited for a lock. What is about the same as one of them would wait again and isn't tried; where
 // they are many, it's no single entity's, and the rest isn't tried either.
-std::vector<absl::StatusOr<EventResult>> WebhookService::ApplyEachAlone(const std::vector<Incoming>& events) {
-  std::vector<absl::StatusOr<EventResult>> answers;
+WebhookService::Answers WebhookService::TryEachAlone(const std::vector<Incoming>& events) {
+  Answers answers;
   std::vector<const provider::Event*> locked;
   absl::Status conflict;
   for (const Incoming& incoming : events) {
@@ -95,7 +97,7 @@ std::vector<absl::StatusOr<EventResult>> WebhookService::ApplyEachAlone(const st
         locked.size() >= kMaxConflicts || std::any_of(locked.begin(), locked.end(), [&](const provider::Event* other) {
           return AboutTheSame(*other, incoming.event);
         });
-    answers.push_back(in_vain ? conflict : std::move(Apply({incoming})[0]));
+    answers.push_back(in_vain ? conflict : std::move(TryAll({incoming})[0]));
     if (in_vain || !IsConflict(answers.back().status())) continue;
     locked.push_back(&incoming.event);
     conflict = answers.back().status();
@@ -103,18 +105,39 @@ std::vector<absl::StatusOr<EventResult>> WebhookService::ApplyEachAlone(const st
   return answers;
 }
 
-absl::StatusOr<EventResult> WebhookService::StoreAsFailed(const Incoming& event, const std::string& reason) {
-  const std::vector<Incoming> events = {event};
-  ASSIGN_OR_RETURN(const BatchOutcome outcome, Transact(events, &reason));
-  Publish(events, outcome);
-  return outcome.results[0];
+// New events that waited in vain for a lock become durable all the same: the workers wait instead of the provider.
+void WebhookService::SetAsideLocked(const std::vector<Incoming>& events, Answers& answers) {
+  std::vector<Incoming> locked;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (events[i].stored.has_value() || !IsConflict(answers[i].status())) continue;
+    locked.push_back(events[i]);
+    places.push_back(i);
+  }
+  if (locked.empty()) return;
+  Answers aside = Finish(locked, Transact(locked, [](const provider::Event&) { return true; }));
+  for (size_t i = 0; i < places.size(); ++i) answers[places[i]] = std::move(aside[i]);
 }
 
-absl::StatusOr<BatchOutcome> WebhookService::Transact(const std::vector<Incoming>& events, const std::string* failure) {
+WebhookService::Answers WebhookService::Finish(const std::vector<Incoming>& events,
+                                               absl::StatusOr<BatchOutcome> outcome) {
+  if (!outcome.ok()) return Answers(events.size(), outcome.status());
+  Publish(events, *outcome);
+  std::vector<EventResult>& results = outcome->results;
+  return {std::make_move_iterator(results.begin()), std::make_move_iterator(results.end())};
+}
+
+absl::StatusOr<EventResult> WebhookService::StoreAsFailed(const Incoming& event, const std::string& reason) {
+  const std::vector<Incoming> events = {event};
+  return std::move(Finish(events, Transact(events, nullptr, &reason))[0]);
+}
+
+absl::StatusOr<BatchOutcome> WebhookService::Transact(const std::vector<Incoming>& events, const SetAsideFn& set_aside,
+                                                      const std::string* failure) {
   std::optional<EventBatch> batch;
   const absl::Status status =
       db::RunInTransaction(deps_.pool, db::Scope::System("webhook.apply"), [&](db::Tx& tx) -> absl::Status {
-        batch.emplace(settings_, deps_.ids, events);
+        batch.emplace(settings_, deps_.ids, events, set_aside);
         absl::Status applied = failure != nullptr ? batch->RunAsFailed(tx, *failure) : batch->Run(tx);
         FAULT_POINT("webhook.before_commit");
         return applied;
@@ -134,7 +157,8 @@ void WebhookService::Publish(const std::vector<Incoming>& events, const BatchOut
   const telemetry::CallScope scope(events.front().trace);
   ReportDuplicates(outcome.duplicates);
   deps_.notifier.Notify(outcome.changes);
-  if (outcome.has_due) deps_.notifier.WakeWorkers();
+  if (outcome.has_due) deps_.notifier.WakeWorker(Lane::kOthers);
+  if (outcome.has_set_aside) deps_.notifier.WakeWorker(Lane::kSetAside);
 }
 
 }  // namespace billmesh::webhook

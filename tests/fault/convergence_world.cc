@@ -272,10 +272,7 @@ void ConvergenceWorld::Drain(Tenant* only) {
 // Until the worker finds nothing more and no refresh is promised.
 void ConvergenceWorld::Quiesce() {
   for (int later = 0; later < 3; ++later) {
-    int passes = 0;
-    while (replica_.worker.RunOnce()) {
-      if (++passes > kMaxPasses) Broken("the worker never becomes quiet");
-    }
+    if (!replica_.RunWorker(kMaxPasses)) Broken("the worker never becomes quiet");
     Drain(nullptr);
     ProjectUnbound();
     database_.SetClockOffset(kLater * (later + 1));

@@ -288,7 +288,7 @@ void InterleavingWorld::Deliver(Chance& chance) {
   for (const auto& result : webhook_->service.Apply(batch)) Note("event", result.status());
 }
 
-void InterleavingWorld::TakeUpEvents(Chance&) { webhook_->worker.RunOnce(); }
+void InterleavingWorld::TakeUpEvents(Chance&) { webhook_->RunWorker(1); }
 
 void InterleavingWorld::WorkOutbox(Chance&) { Note("outbox", outbox_->RunOnce().status()); }
 
@@ -317,8 +317,7 @@ bool InterleavingWorld::Drain() {
   for (int round = 0; round < kMaxDrainRounds; ++round) {
     FetchEvents();
     while (EventsWait()) Deliver(chance);
-    while (webhook_->worker.RunOnce()) {
-    }
+    if (!webhook_->RunWorker()) return false;
     Recover(chance);
     for (auto more = outbox_->RunOnce(); more.ok() && *more; more = outbox_->RunOnce()) {
     }

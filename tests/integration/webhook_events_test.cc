@@ -19,11 +19,7 @@ class WebhookEventsTest : public WebhookTest {
   void MakePoison() {
     Deliver(Event("evt_first", "customer.subscription.created", 1, Subscription("sub_1", "cus_1", "active")));
   }
-  // Due events, again and again until none is left; not their later attempts.
-  void RunWorker(Replica& replica) {
-    while (replica.worker.RunOnce()) {
-    }
-  }
+  static void RunWorker(Replica& replica) { EXPECT_TRUE(replica.RunWorker()); }
   std::string Attempts(const std::string& id) {
     return Value("SELECT attempts::text FROM billing.webhook_events WHERE provider_event_id = $1", {id});
   }
@@ -142,6 +138,34 @@ TEST_F(WebhookEventsTest, AnEntityThatTheDatabaseRefusesIsSuspect) {
       Parsed(Event("evt_4", "invoice.paid", 5, Invoice("in_2", "cus_2", "paid", "")).dump()).event));
 }
 
+// What comes with a suspect's event is committed with it, and a worker finds out what is wrong with that one.
+TEST_F(WebhookEventsTest, ASuspectsEventsAreSetAsideAndHoldNobodyUp) {
+  MakePoison();
+  database_.LinkCustomer(database_.AddWorkspace("other"), "cus_2");
+  Deliver(Poisoned("evt_2"));
+  const std::vector<json> events = {
+      Event("evt_3", "customer.subscription.created", 5, Subscription("sub_3", "cus_2", "active")), Poisoned("evt_4"),
+      Event("evt_5", "invoice.paid", 5, Invoice("in_1", "cus_1", "paid", "")),
+      Event("evt_6", "customer.discount.created", 5, {{"object", "discount"}, {"customer", "cus_1"}})};
+  const std::vector<std::string> verdicts = DeliverBatch(events);
+  EXPECT_EQ(verdicts[0], "processed");
+  EXPECT_EQ(verdicts[1], "pending set_aside");
+  EXPECT_EQ(verdicts[2], "pending set_aside") << "whatever it is about";
+  EXPECT_EQ(verdicts[3].substr(0, 7), "ignored") << "there is nothing to apply";
+  EXPECT_EQ(Value("SELECT count(DISTINCT xmin::text)::text FROM billing.webhook_events "
+                  "WHERE provider_event_id IN ('evt_3', 'evt_4', 'evt_5', 'evt_6')"),
+            "1");
+  EXPECT_TRUE(replica_.notifier.TakeWoken(Lane::kSetAside));
+  EXPECT_EQ(DeliverBatch(events)[1], "duplicate pending");
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.invoices"), "0");
+  RunWorker(replica_);
+  EXPECT_EQ(EventStatus("evt_4"), "failed constraint_violation: subscription_items_provider_item_key");
+  EXPECT_EQ(Attempts("evt_4"), "1");
+  EXPECT_EQ(EventStatus("evt_5"), "processed");
+  EXPECT_EQ(Value("SELECT status FROM billing.invoices WHERE provider_invoice_id = 'in_1'"), "paid");
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.audit_log WHERE provider_event_id = 'evt_5'"), "1");
+}
+
 // Somebody holds its row, longer than a lock is waited for.
 TEST_F(WebhookEventsTest, AnEntityThatIsLockedDoesNotHoldItsBatch) {
   const std::string other = database_.AddWorkspace("other");
@@ -151,11 +175,17 @@ TEST_F(WebhookEventsTest, AnEntityThatIsLockedDoesNotHoldItsBatch) {
   const std::vector<json> events = {
       Event("evt_1", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active")),
       Event("evt_2", "customer.subscription.created", 5, Subscription("sub_2", "cus_2", "active"))};
-  EXPECT_EQ(DeliverBatch(events), (std::vector<std::string>{"transaction_conflict", "processed"}));
+  EXPECT_EQ(DeliverBatch(events), (std::vector<std::string>{"pending set_aside", "processed"}));
   EXPECT_TRUE(replica_.suspects.Has(Parsed(events[0].dump()).event));
   EXPECT_FALSE(replica_.suspects.Has(Parsed(events[1].dump()).event));
+  RunWorker(replica_);
+  EXPECT_EQ(EventStatus("evt_1"), "pending set_aside");
+  EXPECT_EQ(Attempts("evt_1"), "0");
   database_.Admin("COMMIT");
-  EXPECT_EQ(DeliverBatch(events), (std::vector<std::string>{"processed", "duplicate processed"}));
+  database_.SetClockOffset(absl::Minutes(2));
+  RunWorker(replica_);
+  EXPECT_EQ(EventStatus("evt_1"), "processed") << "it was put off";
+  EXPECT_EQ(DeliverBatch(events), (std::vector<std::string>{"duplicate processed", "duplicate processed"}));
 }
 
 // Its other events would wait in vain too: they aren't tried, and nobody else's are given up for them.
@@ -172,7 +202,7 @@ TEST_F(WebhookEventsTest, SeveralEventsOfALockedEntityAreOneConflict) {
   EXPECT_EQ(
       DeliverBatch({of_the_locked(1), of_the_locked(2), of_the_locked(3),
                     Event("evt_4", "customer.subscription.created", 5, Subscription("sub_4", "cus_2", "active"))}),
-      (std::vector<std::string>{"transaction_conflict", "transaction_conflict", "transaction_conflict", "processed"}));
+      (std::vector<std::string>{"pending set_aside", "pending set_aside", "pending set_aside", "processed"}));
   EXPECT_LT(database_.clock().Monotonic() - begun, absl::Seconds(2 * 2 + 2)) << "twice lock_timeout, not four times";
   database_.Admin("COMMIT");
 }
@@ -187,7 +217,7 @@ TEST_F(WebhookEventsTest, ManyConflictsEndTheBatch) {
                            Subscription(absl::StrCat("sub_", n), absl::StrCat("cus_", n), "active")));
   }
   const absl::Duration begun = database_.clock().Monotonic();
-  EXPECT_EQ(DeliverBatch(events), std::vector<std::string>(8, "transaction_conflict"));
+  EXPECT_EQ(DeliverBatch(events), std::vector<std::string>(8, "pending set_aside"));
   EXPECT_LT(database_.clock().Monotonic() - begun, absl::Seconds(3 * 2 + 3)) << "three times lock_timeout, not nine";
   database_.Admin("COMMIT");
 }
@@ -243,6 +273,7 @@ TEST_F(WebhookEventsTest, AFailedEventIsAppliedOnceItsCauseIsGone) {
   json without = Subscription("sub_1", "cus_1", "active");
   without["items"]["data"] = json::array();
   Deliver(Event("evt_3", "customer.subscription.updated", 6, without));
+  RunWorker(replica_);
   database_.SetClockOffset(absl::Minutes(5));
   RunWorker(replica_);
   EXPECT_EQ(EventStatus("evt_2"), "processed");
@@ -359,7 +390,7 @@ TEST_F(WebhookEventsTest, AFaultOfOursCountsNoAttemptAndTheEventIsTakenLater) {
   EXPECT_EQ(Attempts("evt_1"), "0");
 }
 
-TEST_F(WebhookEventsTest, ALockThatIsNotHadInTimeIsAFaultAndStoresNothing) {
+TEST_F(WebhookEventsTest, AnEventWhoseLockIsNotHadInTimeIsStoredAndAppliedLater) {
   // Another transaction of this daemon holds the entity.
   std::atomic<bool> held{false}, release{false};
   std::thread holder([&] {
@@ -374,11 +405,25 @@ TEST_F(WebhookEventsTest, ALockThatIsNotHadInTimeIsAFaultAndStoresNothing) {
   });
   ASSERT_TRUE(testing::WaitUntil([&] { return held.load(); }));
   const json event = Event("evt_1", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active"));
-  EXPECT_EQ(Deliver(event), "transaction_conflict");
-  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_event_keys"), "0");
+  EXPECT_EQ(Deliver(event), "pending set_aside");
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.subscriptions"), "0");
   release = true;
   holder.join();
-  EXPECT_EQ(Deliver(event), "processed");
+  RunWorker(replica_);
+  EXPECT_EQ(EventStatus("evt_1"), "processed");
+}
+
+// Where even its row can't be written in time: the provider delivers it again.
+TEST_F(WebhookEventsTest, ALockThatKeepsAnEventFromBeingStoredIsAFaultAndStoresNothing) {
+  database_.Admin("BEGIN");
+  database_.Admin("LOCK TABLE billing.webhook_event_keys IN ACCESS EXCLUSIVE MODE");
+  const json event = Event("evt_1", "customer.subscription.created", 5, Subscription("sub_1", "cus_1", "active"));
+  EXPECT_EQ(Deliver(event), "transaction_conflict");
+  database_.Admin("COMMIT");
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_event_keys"), "0");
+  EXPECT_EQ(Deliver(event), "pending set_aside") << "it is suspect now";
+  RunWorker(replica_);
+  EXPECT_EQ(EventStatus("evt_1"), "processed");
 }
 
 TEST_F(WebhookEventsTest, TransactionsRunAsTheSystemRoleAndCanWriteOnlyWhatIsTheirs) {

@@ -152,8 +152,42 @@ TEST_F(WebhookWorkerTest, LockedEntitiesHoldNobodyElsesEvents) {
   EXPECT_EQ(Attempts("evt_1"), "0");
   database_.SetClockOffset(absl::Minutes(2));
   replica_.worker.RunOnce();
-  EXPECT_EQ(EventStatus("evt_1"), "processed") << "once the lease has ended";
+  EXPECT_EQ(EventStatus("evt_1"), "processed") << "it was put off";
   EXPECT_EQ(TransactionsOf("'evt_1', 'evt_2'"), "2") << "they are suspects";
+}
+
+// What was set aside for a lock waits for it once a pass, however many events of the entity there are, and goes alone
+// wherever it's taken up.
+TEST_F(WebhookWorkerTest, EventsOfALockedEntityWaitForItOnceAPass) {
+  database_.LinkCustomer(database_.AddWorkspace("other"), "cus_2");
+  const json other = Event("evt_other", "customer.subscription.created", 5, Subscription("sub_o", "cus_2", "active"));
+  replica_.suspects.Note(Parsed(other.dump()).event);
+  database_.Admin("BEGIN");
+  database_.Admin("SELECT 1 FROM billing.entities WHERE id = $1 FOR UPDATE", {entity_});
+  for (int n = 1; n <= 5; ++n) {
+    EXPECT_EQ(Deliver(Event(absl::StrCat("evt_", n), "customer.subscription.created", n,
+                            Subscription(absl::StrCat("sub_", n), "cus_1", "active", n))),
+              "pending set_aside");
+  }
+  EXPECT_EQ(Deliver(other), "pending set_aside");
+  replica_.worker.RunOnce();
+  EXPECT_EQ(EventStatus("evt_other"), "pending set_aside") << "of another lane";
+  const absl::Duration begun = database_.clock().Monotonic();
+  replica_.worker.RunOnce(Lane::kSetAside);
+  const absl::Duration took = database_.clock().Monotonic() - begun;
+  EXPECT_GT(took, absl::Seconds(1.5)) << "it was tried";
+  EXPECT_LT(took, absl::Seconds(3.5)) << "lock_timeout once, not five times";
+  EXPECT_EQ(EventStatus("evt_other"), "processed") << "it waits behind nobody's lock";
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status_reason = 'set_aside' "
+                  "AND attempts = 0 AND lease_owner IS NULL AND run_after > billing.now()"),
+            "5");
+  database_.Admin("COMMIT");
+  database_.SetClockOffset(absl::Minutes(2));
+  Replica second{database_, "replica-2"};
+  EXPECT_TRUE(second.RunWorker());
+  EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status = 'processed'"), "6");
+  EXPECT_EQ(AuditCount("BILLING_WEBHOOK_PROCESSED"), "6");
+  EXPECT_EQ(TransactionsOf("'evt_1', 'evt_2', 'evt_3', 'evt_4', 'evt_5'"), "5") << "though it suspects nobody";
 }
 
 }  // namespace

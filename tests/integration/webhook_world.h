@@ -32,9 +32,11 @@ class RecordingNotifier : public ChangeNotifier {
     std::lock_guard lock(mutex_);
     changes_.insert(changes_.end(), changes.begin(), changes.end());
   }
-  void WakeWorkers() override { woken_ = true; }
-  // Whether the workers were woken since it was asked last.
-  bool TakeWoken() { return woken_.exchange(false); }
+  void WakeWorker(Lane lane) override { (lane == Lane::kSetAside ? woken_for_set_aside_ : woken_) = true; }
+  // Whether the lane's worker was woken since it was asked last.
+  bool TakeWoken(Lane lane = Lane::kOthers) {
+    return (lane == Lane::kSetAside ? woken_for_set_aside_ : woken_).exchange(false);
+  }
   std::vector<EntityChange> Take() {
     std::lock_guard lock(mutex_);
     return std::move(changes_);
@@ -43,7 +45,7 @@ class RecordingNotifier : public ChangeNotifier {
  private:
   std::mutex mutex_;
   std::vector<EntityChange> changes_;  // guarded by mutex_
-  std::atomic<bool> woken_ = false;
+  std::atomic<bool> woken_ = false, woken_for_set_aside_ = false;
 };
 
 inline BatchSettings DefaultSettings() {
@@ -111,6 +113,16 @@ struct Replica {
                 .source = source,
                 .fetcher = fetcher},
                {.env = settings.env, .owner = name, .livemode = settings.livemode}) {}
+
+  // Due events of both lanes, again and again until none is left, at most so many passes; not their later attempts.
+  // Whether it came to an end.
+  bool RunWorker(int max_passes = 1'000) {
+    for (int pass = 0; pass < max_passes; ++pass) {
+      const bool more = worker.RunOnce();
+      if (!worker.RunOnce(Lane::kSetAside) && !more) return true;
+    }
+    return false;
+  }
 
   SystemIdGenerator ids;
   db::Pool pool;
