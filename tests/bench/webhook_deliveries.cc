@@ -76,9 +76,9 @@ std::vector<std::string> Deliveries::NextWithEarlyOnes(int count) {
   return requests;
 }
 
-std::string Deliveries::NextPoisoned() {
+std::string Deliveries::NextPoisoned(int entity) {
   const int n = next_++;
-  return Sign(Body(n, 0, 1));
+  return Sign(Body(n, entity, 0));
 }
 
 void Deliveries::AddRefundThenCharge(std::vector<std::string>& requests) {

@@ -21,8 +21,8 @@ class Deliveries {
   std::vector<std::string> Next(int count);
   // The same, with a refund now and then that comes before the charge that it belongs to.
   std::vector<std::string> NextWithEarlyOnes(int count);
-  // One of the first entity that the database refuses: it claims another subscription's item.
-  std::string NextPoisoned();
+  // One of this entity, but the first, that the database refuses: it claims the first one's item.
+  std::string NextPoisoned(int entity);
 
  private:
   int EntityOf(int n) const;
