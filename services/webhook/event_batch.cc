@@ -116,9 +116,8 @@ void EventBatch::RouteAll() {
     work.result.disposition = routed.disposition;
     work.result.reason = std::move(routed.reason);
     if (work.result.reason == kNeedsFetch && work.incoming->fetched.has_value()) TakeFetched(work);
-    const bool to_apply = work.result.disposition == Disposition::kPending && work.result.reason.empty();
-    const bool is_new = !work.incoming->stored.has_value();
-    if (to_apply && is_new && set_aside_ && set_aside_(work.incoming->event)) work.result.reason = kSetAside;
+    const bool to_apply = work.result.disposition == Disposition::kPending && !work.incoming->stored.has_value();
+    if (to_apply && set_aside_ && set_aside_(work.incoming->event)) work.result.reason = kSetAside;
   }
 }
 

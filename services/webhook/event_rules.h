@@ -46,7 +46,7 @@ inline constexpr char kPaymentLinkSession[] = "payment_link_session";  // what w
 
 // Why an event is pending. It doesn't hold the whole of its object, which must be fetched first (WHK-6).
 inline constexpr char kNeedsFetch[] = "needs_fetch";
-// Or it was set aside: events like it may spoil a batch (suspects.h).
+// Or it was set aside: events like it may spoil a batch (suspects.h), or it waited for a lock in vain.
 inline constexpr char kSetAside[] = "set_aside";
 // Reason of an ignored one: the provider has no such object any more.
 inline constexpr char kObjectGone[] = "object_gone";

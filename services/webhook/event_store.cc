@@ -159,15 +159,17 @@ void FinishEvent(db::Tx& tx, const EventRecord& record) {
            [](const db::Result& done) { return done.affected() == 1 ? absl::OkStatus() : LeaseLost(); });
 }
 
-absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& backoff) {
-  ASSIGN_OR_RETURN(const db::Result done, tx.Exec(R"sql(
+absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& backoff, Lane lane) {
+  ASSIGN_OR_RETURN(const db::Result done,
+                   tx.Exec(R"sql(
     UPDATE billing.webhook_events
-    SET run_after = billing.now() + least(greatest(billing.now() - received_at, $4::interval), $5::interval),
+    SET status = CASE WHEN $6 THEN 'pending' ELSE status END, status_reason = CASE WHEN $6 THEN $7 ELSE status_reason END,
+        run_after = billing.now() + least(greatest(billing.now() - received_at, $4::interval), $5::interval),
         lease_owner = NULL, lease_until = NULL
     WHERE id = $1 AND received_at = $2 AND lease_version = $3 AND lease_owner IS NOT NULL
   )sql",
-                                                  {ref.id, ref.received_at, ref.lease_version,
-                                                   Param::Interval(backoff.base), Param::Interval(backoff.max)}));
+                           {ref.id, ref.received_at, ref.lease_version, Param::Interval(backoff.base),
+                            Param::Interval(backoff.max), lane == Lane::kSetAside, kSetAside}));
   return done.affected() == 1 ? absl::OkStatus() : LeaseLost();
 }
 
@@ -288,19 +290,20 @@ absl::StatusOr<EventStats> ReadEventStats(db::Tx& tx, std::string_view env, std:
   // Each branch has an index of its own: those that are settled, nearly all, are not looked at.
   ASSIGN_OR_RETURN(const db::Result rows, tx.Exec(R"sql(
     SELECT e.status, count(*),
-           coalesce(greatest(0, extract(epoch FROM billing.now() - min(e.run_after)
+           coalesce(greatest(0, extract(epoch FROM billing.now() - min(e.due_at)
                                         FILTER (WHERE e.status IN ('pending', 'failed'))) * 1000), 0)::bigint
-    FROM (SELECT o.status, o.env, o.provider, o.run_after
+    FROM (SELECT o.status, o.env, o.provider,
+                 CASE WHEN o.status_reason = $3 THEN o.received_at ELSE o.run_after END AS due_at
           FROM billing.webhook_events o
           WHERE o.status IN ('pending', 'failed', 'parked')
           UNION ALL
-          SELECT a.status, a.env, a.provider, a.run_after
+          SELECT a.status, a.env, a.provider, NULL
           FROM billing.webhook_events a
           WHERE a.status IN ('quarantined', 'dead')) e
     WHERE e.env = $1 AND e.provider = $2
     GROUP BY e.status
   )sql",
-                                                  {env, provider}));
+                                                  {env, provider, kSetAside}));
   EventStats stats;
   for (int i = 0; i < rows.size(); ++i) {
     stats.count_by_status[rows[i].Text(0)] = rows[i].Int(1);

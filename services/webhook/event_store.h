@@ -72,13 +72,13 @@ void LockLeased(db::Tx& tx, const StoredRef& ref);
 // Writes what became of it and ends the lease. Queued: the transaction fails with LEASE_LOST if it was lost meanwhile.
 void FinishEvent(db::Tx& tx, const EventRecord& record);
 
-// Ends the lease of an event that stays as it is and puts it off: for as long as it has waited already, between the
-// backoff's bounds. LEASE_LOST, and nothing written, if it was lost meanwhile.
-absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& backoff);
-
 // What is taken up apart from each other: what was set aside (kSetAside), so that nothing else waits behind it, and the
 // others.
 enum class Lane { kOthers, kSetAside };
+
+// Ends the lease of an event and puts it off: for as long as it has waited already, between the backoff's bounds. It
+// stays what it is, or becomes one that was set aside. LEASE_LOST, and nothing written, if it was lost meanwhile.
+absl::Status DeferEvent(db::Tx& tx, const StoredRef& ref, const lease::Backoff& backoff, Lane lane = Lane::kOthers);
 
 // Leases up to `limit` events that are due: pending, failed and parked ones whose time has come, and those of dead
 // holders. (SKIP LOCKED.)
@@ -107,7 +107,8 @@ void WakeParked(db::Tx& tx, std::string_view env, std::string_view provider, con
 // How many events wait, and how long the longest has been due, for metrics.
 struct EventStats {
   std::unordered_map<std::string, int64_t> count_by_status;  // of those that aren't done with
-  absl::Duration oldest_due;                                 // zero if nothing is due
+  // Zero if nothing is due. What was set aside is, from when it came: each attempt that waits in vain puts it off.
+  absl::Duration oldest_due;
 };
 absl::StatusOr<EventStats> ReadEventStats(db::Tx& tx, std::string_view env, std::string_view provider);
 

@@ -1,5 +1,6 @@
 #include "services/webhook/event_worker.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -18,7 +19,7 @@ namespace {
 constexpr char kPayloadUnreadable[] = "payload_unreadable";
 constexpr char kInternalError[] = "internal_error";
 constexpr char kStatementTimeout[] = "statement_timeout";
-constexpr char kLocked[] = "locked";
+constexpr char kLocked[] = "the entity is locked";
 constexpr const char* kOpenStatuses[] = {"pending", "failed", "parked", "quarantined", "dead"};
 
 }  // namespace
@@ -59,7 +60,7 @@ absl::StatusOr<EventResult> EventWorker::TakeUpAlone(TakenUp& taken, Pass& pass)
   Incoming& incoming = taken.incoming;
   // It was read when it came: a payload that can't be any more was scrubbed, or the reader has changed.
   if (!taken.readable) return deps_.service.StoreAsFailed(incoming, kPayloadUnreadable);
-  if (pass.locked.Has(incoming.event)) return Defer(incoming, kLocked);
+  if (pass.locked.Has(incoming.event)) return Fail(Reason::FAILURE_REASON_TRANSACTION_CONFLICT, kLocked);
   const Routed routed = Route(incoming.event, options_.livemode);
   if (routed.reason == kNeedsFetch) {
     Fetch fetch = deps_.fetcher.FetchObject(routed.kind, *incoming.event.object_id, pass.deadline);
@@ -98,6 +99,18 @@ absl::StatusOr<EventResult> EventWorker::Defer(const Incoming& incoming, const s
   return result;
 }
 
+// It is looked at again in the other lane, where it holds nobody up that isn't suspect.
+absl::StatusOr<EventResult> EventWorker::SetAside(const Incoming& incoming) const {
+  telemetry::Warn("event set aside", {{"provider_event_id", incoming.event.id}, {"why", kLocked}});
+  const lease::Backoff backoff = {options_.defer_backoff.base, std::min(options_.defer_backoff.max, kLockedPause)};
+  RETURN_IF_ERROR(db::RunInTransaction(deps_.pool, db::Scope::System("webhook.set_aside"), [&](db::Tx& tx) {
+    return DeferEvent(tx, *incoming.stored, backoff, Lane::kSetAside);
+  }));
+  EventResult result;
+  result.reason = kSetAside;
+  return result;
+}
+
 // In one transaction. What went wrong with it may be any one's fault: then each is tried alone, but those that are
 // known to wait for a lock.
 bool EventWorker::ApplyTogether(const std::vector<Incoming>& events, Pass& pass) {
@@ -106,7 +119,7 @@ bool EventWorker::ApplyTogether(const std::vector<Incoming>& events, Pass& pass)
   bool go_on = true;
   for (size_t i = 0; i < events.size(); ++i) {
     const telemetry::CallScope scope(events[i].trace);
-    if (results[i].ok() || IsLocked(results[i].status(), events[i])) {
+    if (results[i].ok() || IsLocked(results[i].status(), events[i], pass)) {
       go_on = Settle(events[i], results[i], pass) && go_on;
     } else if (go_on && deps_.clock.Monotonic() < pass.deadline) {
       // Not after a fault of ours, which the next would meet too.
@@ -117,8 +130,8 @@ bool EventWorker::ApplyTogether(const std::vector<Incoming>& events, Pass& pass)
 }
 
 // It was tried, or another one about the same was.
-bool EventWorker::IsLocked(const absl::Status& status, const Incoming& incoming) const {
-  return IsConflict(status) && deps_.suspects.Has(incoming.event);
+bool EventWorker::IsLocked(const absl::Status& status, const Incoming& incoming, Pass& pass) const {
+  return IsConflict(status) && (deps_.suspects.Has(incoming.event) || pass.locked.Has(incoming.event));
 }
 
 // Whether the pass goes on. A lock that somebody holds, or a lost lease, concerns this event only. Other faults would
@@ -127,7 +140,7 @@ bool EventWorker::Settle(const Incoming& incoming, absl::StatusOr<EventResult> r
   const StoredRef& ref = *incoming.stored;
   if (IsConflict(result.status())) {
     pass.locked.Note(incoming.event);
-    result = Defer(incoming, kLocked);
+    result = SetAside(incoming);
   }
   if (result.ok()) {
     if (result->disposition == Disposition::kProcessed) ObserveLag(deps_.clock.Now() - ref.received_at);
@@ -138,7 +151,7 @@ bool EventWorker::Settle(const Incoming& incoming, absl::StatusOr<EventResult> r
     return true;
   }
   telemetry::Warn("event not applied", {{"event_row", ref.id}, {"error", std::string(result.status().message())}});
-  return false;
+  return IsConflict(result.status());
 }
 
 bool EventWorker::RunOnce(Lane lane) {

@@ -1,8 +1,8 @@
 // Takes up what couldn't be applied when it came: pending and failed events whose time has come, and parked ones whose
 // customer has been linked since (WHK-4, WHK-9). What is due goes in one transaction; then, each alone, what has failed
-// or waited in vain before and what must be fetched. What was set aside has passes of its own, each event alone. Leases
-// with fencing let any number of replicas share them, and a killed one's be taken over. Also keeps the day partitions
-// of the event log and the audit log ahead of time.
+// or timed out before and what must be fetched. What was set aside has passes of its own, each event alone; so has what
+// waited for a lock in vain. Leases with fencing let any number of replicas share them, and a killed one's be taken
+// over. Also keeps the day partitions of the event log and the audit log ahead of time.
 #pragma once
 
 #include <string>
@@ -22,6 +22,8 @@ class EventWorker {
  public:
   // Between two passes that are woken: each is two commits at least, however few events it finds.
   static constexpr absl::Duration kRest = absl::Milliseconds(20);
+  // At most, between an event's attempts at a lock.
+  static constexpr absl::Duration kLockedPause = absl::Minutes(1);
   struct Deps {
     db::Pool& pool;
     Clock& clock;
@@ -37,7 +39,7 @@ class EventWorker {
     absl::Duration lease = absl::Minutes(1);
     int max_events = 16;     // leased at a time
     int partition_days = 7;  // ahead
-    // While the provider doesn't say, a statement takes too long or somebody holds the entity's lock.
+    // While the provider doesn't say, or a statement takes too long.
     lease::Backoff defer_backoff = {absl::Seconds(10), absl::Hours(1)};
   };
   EventWorker(const Deps& deps, Options options) : deps_(deps), options_(std::move(options)) {}
@@ -63,9 +65,10 @@ class EventWorker {
   TakenUp Open(LeasedEvent& leased) const;
   bool MayGoTogether(const TakenUp& taken) const;
   bool ApplyTogether(const std::vector<Incoming>& events, Pass& pass);
-  bool IsLocked(const absl::Status& status, const Incoming& incoming) const;
+  bool IsLocked(const absl::Status& status, const Incoming& incoming, Pass& pass) const;
   absl::StatusOr<EventResult> TakeUpAlone(TakenUp& taken, Pass& pass);
   absl::StatusOr<EventResult> ApplyAlone(const Incoming& incoming) const;
+  absl::StatusOr<EventResult> SetAside(const Incoming& incoming) const;
   absl::StatusOr<EventResult> Defer(const Incoming& incoming, const std::string& why) const;
   bool Settle(const Incoming& incoming, absl::StatusOr<EventResult> result, Pass& pass) const;
 

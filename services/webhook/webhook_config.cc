@@ -80,7 +80,7 @@ std::vector<config::CrossCheck> WebhookChecks() {
                : "--provider-livemode contradicts BILLING_ENV: live mode goes with live, and with nothing else";
   });
   checks.push_back([](const config::Config& config) -> std::string {
-    // One for the workers of each lane.
+    // One for the workers, one for other daemons' calls: at least.
     const bool enough = config.GetInt("ingest-committers") + 2 <= config.GetInt("database-connections");
     return enough ? "" : "--ingest-committers: at most --database-connections less 2, which others need";
   });

@@ -74,7 +74,8 @@ void SetStoredEvents(std::string_view status, int64_t count) {
 
 void SetOldestDue(absl::Duration age) {
   static auto& seconds =
-      telemetry::GetGauge("billmesh_webhook_oldest_due_seconds", "How long the longest waiting event has been due");
+      telemetry::GetGauge("billmesh_webhook_oldest_due_seconds",
+                          "How long the longest waiting event has been due; one set aside, since it came");
   seconds.Set(absl::ToDoubleSeconds(age));
 }
 

@@ -241,7 +241,7 @@ void BenchWebhookRate(bool smoke) {
 }
 
 // One kind of round after the other, in pairs: the machine's speed changes within seconds, and a pair's ratio says what
-// the poison does.
+// the poison does. The poisoned entity is suspect from the warm-up on.
 void BenchWebhookIsolation(bool smoke) {
   const WebhookSizes& sizes = smoke ? kSmokeSizes : kFullSizes;
   Mesh mesh;

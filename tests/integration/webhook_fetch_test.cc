@@ -38,6 +38,19 @@ class WebhookFetchTest : public WebhookTest {
   }
 };
 
+TEST_F(WebhookFetchTest, ASuspectsThinNotificationIsSetAsideTooAndFetchedThere) {
+  replica_.suspects.Note(
+      Parsed(Event("evt_0", "customer.subscription.updated", 5, Subscription("sub_1", "cus_1", "active")).dump())
+          .event);
+  replica_.provider.Has("subscription", "sub_1", Subscription("sub_1", "cus_1", "active"), 10);
+  EXPECT_EQ(Deliver(Thin("evt_1", "v1.customer.subscription.updated", "sub_1")), "pending set_aside");
+  replica_.worker.RunOnce();
+  EXPECT_EQ(EventStatus("evt_1"), "pending set_aside");
+  replica_.worker.RunOnce(Lane::kSetAside);
+  EXPECT_EQ(EventStatus("evt_1"), "processed");
+  EXPECT_EQ(StatusOf("sub_1"), "active");
+}
+
 TEST_F(WebhookFetchTest, AThinNotificationIsDurableAtOnceAndAppliedOnceItIsFetched) {
   EXPECT_EQ(Deliver(Thin("evt_1", "v1.customer.subscription.updated", "sub_1")), "pending needs_fetch");
   EXPECT_EQ(Deliver(Thin("evt_1", "v1.customer.subscription.updated", "sub_1")), "duplicate pending");

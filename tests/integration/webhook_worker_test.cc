@@ -1,4 +1,5 @@
 // A worker's pass: what is due is applied together, and what goes wrong with one of them costs the others nothing.
+#include "common/telemetry/metrics.h"
 #include "tests/integration/webhook_world.h"
 
 namespace billmesh::webhook {
@@ -145,13 +146,18 @@ TEST_F(WebhookWorkerTest, LockedEntitiesHoldNobodyElsesEvents) {
     WHERE c.provider_customer_id IN ('cus_11', 'cus_12') FOR UPDATE OF e
   )sql");
   replica_.worker.RunOnce();
-  database_.Admin("COMMIT");
-  EXPECT_EQ(EventStatus("evt_1"), "parked nothing_stored_matches");
-  EXPECT_EQ(EventStatus("evt_2"), "parked nothing_stored_matches");
+  EXPECT_EQ(EventStatus("evt_1"), "pending set_aside");
+  EXPECT_EQ(EventStatus("evt_2"), "pending set_aside");
   EXPECT_EQ(EventStatus("evt_3"), "processed");
   EXPECT_EQ(Attempts("evt_1"), "0");
+  const absl::Duration begun = database_.clock().Monotonic();
+  EXPECT_TRUE(replica_.RunWorker());
+  EXPECT_LT(database_.clock().Monotonic() - begun, absl::Seconds(1.5)) << "they were put off";
+  database_.Admin("COMMIT");
   database_.SetClockOffset(absl::Minutes(2));
   replica_.worker.RunOnce();
+  EXPECT_EQ(EventStatus("evt_1"), "pending set_aside") << "nobody else waits for them any more";
+  EXPECT_TRUE(replica_.RunWorker());
   EXPECT_EQ(EventStatus("evt_1"), "processed") << "it was put off";
   EXPECT_EQ(TransactionsOf("'evt_1', 'evt_2'"), "2") << "they are suspects";
 }
@@ -181,6 +187,9 @@ TEST_F(WebhookWorkerTest, EventsOfALockedEntityWaitForItOnceAPass) {
   EXPECT_EQ(Value("SELECT count(*)::text FROM billing.webhook_events WHERE status_reason = 'set_aside' "
                   "AND attempts = 0 AND lease_owner IS NULL AND run_after > billing.now()"),
             "5");
+  replica_.worker.ReportStats();
+  EXPECT_EQ(telemetry::RenderMetrics().find("billmesh_webhook_oldest_due_seconds 0"), std::string::npos)
+      << "however often they are put off, somebody is told";
   database_.Admin("COMMIT");
   database_.SetClockOffset(absl::Minutes(2));
   Replica second{database_, "replica-2"};
